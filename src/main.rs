@@ -1,0 +1,3 @@
+//! The program: arguments, configuration, runtime, `app::run`.
+
+fn main() {}
