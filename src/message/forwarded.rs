@@ -1,6 +1,9 @@
 //! Who the client is: `X-Forwarded-*`, and whom to believe about it.
 
+use super::{ConnectionInfo, connection::Scheme, host};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
 
 /// Whose `X-Forwarded-*` headers are believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,4 +14,172 @@ pub enum Trust {
     Nobody,
     /// Only those of peers within these networks.
     Peers(Vec<IpNet>),
+}
+
+impl Trust {
+    /// Whether this peer is believed.
+    pub fn covers(&self, peer: IpAddr) -> bool {
+        match self {
+            Trust::Everyone => true,
+            Trust::Nobody => false,
+            Trust::Peers(networks) => networks.iter().any(|network| network.contains(&peer)),
+        }
+    }
+}
+
+const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// Whether this field tells who the client is, so that it is worth nothing from a peer that is not trusted.
+pub fn is_claim(name: &str) -> bool {
+    matches!(name, "x-real-ip" | "client-ip" | "true-client-ip") || name.starts_with("x-forwarded-")
+}
+
+/// The client's address: of a trusted peer's `X-Forwarded-For`, the right-most address that is not itself a trusted
+/// proxy's; where every peer is trusted, the left-most.
+pub fn client(headers: &HeaderMap, trust: &Trust, peer: IpAddr) -> IpAddr {
+    if !trust.covers(peer) {
+        return peer;
+    }
+    let mut client = peer;
+    for value in headers.get_all(FOR).iter().rev() {
+        for entry in value.to_str().unwrap_or("").rsplit(',') {
+            let Some(address) = parse_address(entry.trim()) else { return client };
+            client = address;
+            if !trust.covers(client) {
+                return client;
+            }
+        }
+    }
+    client
+}
+
+/// Sets `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker. Claims of a peer that is not
+/// trusted must be gone already (see [`is_claim`]): what is still there is believed and extended.
+pub fn extend(headers: &mut HeaderMap, connection: &ConnectionInfo, client: IpAddr) {
+    let peer = address_value(connection.peer);
+    match joined(headers) {
+        Some(chain) => headers.insert(FOR, append(&chain, &peer)),
+        None => headers.insert(FOR, peer.clone()),
+    };
+    if !headers.contains_key(HOST)
+        && let Some(host) = headers.get(header::HOST).cloned()
+    {
+        headers.insert(HOST, host);
+    }
+    if !headers.contains_key(PROTO) {
+        headers.insert(PROTO, HeaderValue::from_static(connection.scheme.as_str()));
+    }
+    if !headers.contains_key(PORT) {
+        headers.insert(PORT, HeaderValue::from(public_port(headers)));
+    }
+    if !headers.contains_key(REAL_IP) {
+        headers.insert(REAL_IP, if client == connection.peer { peer } else { address_value(client) });
+    }
+}
+
+/// The port in the URL that the visitor sees: the one that the host names, or the scheme's own. (Never the port this
+/// program listens on, which a visitor behind a proxy or a published container port has nothing to do with.)
+fn public_port(headers: &HeaderMap) -> u16 {
+    let named = headers.get(HOST).and_then(|host| host::port(host.as_bytes()));
+    let https = headers.get(PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+    named.unwrap_or(if https { Scheme::Https } else { Scheme::Http }.default_port())
+}
+
+/// All lines of `X-Forwarded-For` as one list.
+fn joined(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(FOR).iter();
+    let first = lines.next()?.clone();
+    Some(lines.fold(first, |list, line| append(&list, line)))
+}
+
+fn append(list: &HeaderValue, member: &HeaderValue) -> HeaderValue {
+    let bytes = bytes::Bytes::from([list.as_bytes(), b", ", member.as_bytes()].concat());
+    // Two values with a comma between them are a value.
+    HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| member.clone())
+}
+
+fn address_value(address: IpAddr) -> HeaderValue {
+    HeaderValue::from_str(&address.to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
+/// An address as proxies write it: bare, with a port, or bracketed.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()));
+    address.ok().map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn connection(peer: &str) -> ConnectionInfo {
+        ConnectionInfo::new(
+            format!("{peer}:5").parse().unwrap(),
+            "10.0.0.9:3000".parse().unwrap(),
+            Scheme::Http,
+        )
+    }
+
+    #[test]
+    fn the_client_is_the_right_most_address_that_is_no_proxy() {
+        let proxies = Trust::Peers(vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        for (trust, peer, chain, client_is) in [
+            (&Trust::Nobody, "1.1.1.1", "9.9.9.9", "1.1.1.1"),
+            (&Trust::Everyone, "1.1.1.1", "9.9.9.9, 8.8.8.8", "9.9.9.9"),
+            (&proxies, "1.1.1.1", "9.9.9.9", "1.1.1.1"),
+            (&proxies, "10.0.0.1", "9.9.9.9, 8.8.8.8", "8.8.8.8"),
+            (&proxies, "10.0.0.1", "9.9.9.9, 8.8.8.8, 10.1.1.1", "8.8.8.8"),
+            (&proxies, "10.0.0.1", "9.9.9.9, junk, 10.1.1.1", "10.1.1.1"),
+            (&proxies, "10.0.0.1", "2001:db8::1, [fd00::1]:443", "2001:db8::1"),
+            (&proxies, "10.0.0.1", "8.8.8.8:1234", "8.8.8.8"),
+            (&proxies, "10.0.0.1", "", "10.0.0.1"),
+        ] {
+            let headers = headers(&[("x-forwarded-for", chain)]);
+            assert_eq!(
+                client(&headers, trust, peer.parse().unwrap()).to_string(),
+                client_is,
+                "{chain} by {peer}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_trusted_peer_says_is_kept_and_extended() {
+        let mut map = headers(&[
+            ("host", "app:3000"),
+            ("x-forwarded-for", "9.9.9.9"),
+            ("x-forwarded-for", "8.8.8.8"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "example.com"),
+        ]);
+        extend(&mut map, &connection("10.0.0.1"), "9.9.9.9".parse().unwrap());
+        assert_eq!(map["x-forwarded-for"], "9.9.9.9, 8.8.8.8, 10.0.0.1");
+        assert_eq!(map["x-forwarded-proto"], "https");
+        assert_eq!(map["x-forwarded-host"], "example.com");
+        assert_eq!(map["x-forwarded-port"], "443");
+        assert_eq!(map["x-real-ip"], "9.9.9.9");
+    }
+
+    #[test]
+    fn without_claims_the_connection_speaks() {
+        let mut map = headers(&[("host", "example.com:8080")]);
+        extend(&mut map, &connection("1.1.1.1"), "1.1.1.1".parse().unwrap());
+        let set = ["for", "host", "proto", "port"]
+            .map(|name| map[format!("x-forwarded-{name}")].to_str().unwrap().to_owned());
+        assert_eq!(set, ["1.1.1.1", "example.com:8080", "http", "8080"]);
+        assert_eq!(map["x-real-ip"], "1.1.1.1");
+    }
 }

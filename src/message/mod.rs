@@ -1,3 +1,16 @@
 //! Pure helpers on HTTP messages: no IO, no clock, no other module of ours.
 
+pub mod body;
+pub mod chunked;
+pub mod connection;
 pub mod forwarded;
+pub mod head;
+pub mod hop;
+pub mod host;
+pub mod refusal;
+pub mod reply;
+
+pub use body::BodyError;
+pub use connection::ConnectionInfo;
+pub use refusal::{Refusal, Refused};
+pub use reply::{Reply, Tunnel};

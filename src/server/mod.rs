@@ -3,6 +3,20 @@
 //! Knows nothing of proxying: the handler is passed in. What a connection tells the handler is
 //! [`ConnectionInfo`](crate::message::ConnectionInfo).
 
+mod accept;
+mod connection;
+mod drain;
+mod link;
+mod listen;
+mod outgoing;
+mod tunnel;
+mod wire;
+
+pub use accept::Acceptor;
+pub use connection::Handler;
+pub use drain::{Connections, Stage};
+pub use listen::bind;
+
 use std::{net::IpAddr, time::Duration};
 
 /// Where the front server listens and how long it waits for clients.

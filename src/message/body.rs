@@ -1,0 +1,39 @@
+//! Why a body broke off.
+
+use std::fmt;
+
+/// A body that ended before its end, and whose side failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyError {
+    /// The client left in the middle of its request body.
+    ClientGone,
+    /// The client's request body made no progress within the read timeout.
+    ClientTimeout,
+    /// The client's request body is malformed.
+    Malformed,
+    /// The client's request body is longer than is allowed.
+    TooLarge,
+    /// The worker broke its response off.
+    WorkerGone,
+}
+
+impl BodyError {
+    /// In words, for the log.
+    pub fn reason(self) -> &'static str {
+        match self {
+            BodyError::ClientGone => "client gone",
+            BodyError::ClientTimeout => "request body timeout",
+            BodyError::Malformed => "malformed request body",
+            BodyError::TooLarge => "request body too large",
+            BodyError::WorkerGone => "worker broke off",
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl std::error::Error for BodyError {}

@@ -1,0 +1,216 @@
+//! The strict reading of a chunked body (RFC 9112 §7.1): where it ends, and whether every reader would agree on that.
+
+use super::{Refusal, head};
+
+/// Most bytes of chunk extensions, and of trailers, in one body.
+const MAX_EXTRA: usize = 16 * 1024;
+
+/// How far a chunked body has been read. It is fed the bytes as they come.
+#[derive(Debug, Default)]
+pub struct Chunked {
+    state: State,
+    /// Bytes of extensions and trailers so far.
+    extra: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In the chunk size: its value, and whether a digit has been seen.
+    Size(u64, bool),
+    /// Behind `;`: an extension's name must begin.
+    ExtensionStart(u64),
+    /// In an extension's name.
+    ExtensionName(u64),
+    /// Behind `=`: an extension's value must begin.
+    ValueStart(u64),
+    /// In an unquoted value.
+    Value(u64),
+    /// In a quoted value; true behind a backslash.
+    Quoted(u64, bool),
+    /// Behind a quoted value.
+    QuotedEnd(u64),
+    /// The size line's CR has been read.
+    SizeLf(u64),
+    /// So many bytes of data are left.
+    Data(u64),
+    DataCr,
+    DataLf,
+    /// At the beginning of a trailer line, or of the last, empty one.
+    LineStart,
+    TrailerName,
+    TrailerValue,
+    TrailerLf,
+    LastLf,
+    Done,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State::Size(0, false)
+    }
+}
+
+impl Chunked {
+    /// Reads on: how many of these bytes belong to the body. Fewer than there are: the body has ended there.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
+        let mut at = 0;
+        while at < bytes.len() && self.state != State::Done {
+            if let State::Data(left) = self.state {
+                let taken = left.min((bytes.len() - at) as u64);
+                at += taken as usize;
+                self.state = if taken == left { State::DataCr } else { State::Data(left - taken) };
+                continue;
+            }
+            self.state = self.step(bytes[at])?;
+            at += 1;
+        }
+        Ok(at)
+    }
+
+    /// Whether the body is complete, trailers included.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    fn step(&mut self, b: u8) -> Result<State, Refusal> {
+        use State::*;
+        Ok(match (self.state, b) {
+            (Size(size, _), _) if b.is_ascii_hexdigit() => Size(add_digit(size, b)?, true),
+            (Size(size, true), b'\r') => SizeLf(size),
+            (Size(size, true), b';') => ExtensionStart(size),
+            (Size(..), _) => return Err(Refusal::bad("malformed chunk size")),
+
+            (ExtensionStart(size) | ExtensionName(size), _) if head::is_token_byte(b) => {
+                self.extra(ExtensionName(size))?
+            }
+            (ExtensionName(size), b'=') => self.extra(ValueStart(size))?,
+            (ValueStart(size), b'"') => self.extra(Quoted(size, false))?,
+            (ValueStart(size) | Value(size), _) if head::is_token_byte(b) => self.extra(Value(size))?,
+            (Quoted(size, false), b'\\') => self.extra(Quoted(size, true))?,
+            (Quoted(size, false), b'"') => self.extra(QuotedEnd(size))?,
+            (Quoted(size, _), _) if head::is_value_byte(b) => self.extra(Quoted(size, false))?,
+            (ExtensionName(size) | Value(size) | QuotedEnd(size), b';') => {
+                self.extra(ExtensionStart(size))?
+            }
+            (ExtensionName(size) | Value(size) | QuotedEnd(size), b'\r') => SizeLf(size),
+
+            (SizeLf(0), b'\n') => LineStart,
+            (SizeLf(size), b'\n') => Data(size),
+            (DataCr, b'\r') => DataLf,
+            (DataLf, b'\n') => Size(0, false),
+            (DataCr | DataLf, _) => return Err(Refusal::bad("chunk longer than its size")),
+
+            (LineStart, b'\r') => LastLf,
+            (LineStart | TrailerName, _) if head::is_token_byte(b) => self.extra(TrailerName)?,
+            (TrailerName, b':') => self.extra(TrailerValue)?,
+            (TrailerValue, b'\r') => TrailerLf,
+            (TrailerValue, _) if head::is_value_byte(b) => self.extra(TrailerValue)?,
+            (TrailerLf, b'\n') => LineStart,
+            (LastLf, b'\n') => Done,
+            (LineStart | TrailerName | TrailerValue | TrailerLf | LastLf, _) => {
+                return Err(Refusal::bad("malformed trailer"));
+            }
+            _ => return Err(Refusal::bad("malformed chunk extension")),
+        })
+    }
+
+    fn extra(&mut self, next: State) -> Result<State, Refusal> {
+        self.extra += 1;
+        if self.extra > MAX_EXTRA {
+            Err(Refusal::bad("too many chunk extensions or trailers"))
+        } else {
+            Ok(next)
+        }
+    }
+}
+
+fn add_digit(size: u64, digit: u8) -> Result<u64, Refusal> {
+    let value = (digit as char).to_digit(16).map_or(0, u64::from);
+    // The library reads sizes into 64 bits; 60 are enough for everybody and leave no room for a wrap.
+    let size = size.checked_mul(16).filter(|size| *size < 1 << 60);
+    size.map(|size| size + value).ok_or(Refusal::bad("chunk size too large"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fed whole and byte by byte; both must agree.
+    fn read(text: &str) -> Result<(usize, bool), &'static str> {
+        let mut whole = Chunked::default();
+        let all = whole.feed(text.as_bytes()).map(|n| (n, whole.is_done())).map_err(|r| r.reason);
+        let mut piecewise = Chunked::default();
+        let mut taken = Ok(0);
+        for b in text.bytes() {
+            match (piecewise.feed(&[b]), &mut taken) {
+                (Ok(n), Ok(sum)) => *sum += n,
+                (Err(refusal), _) => {
+                    taken = Err(refusal.reason);
+                    break;
+                }
+                _ => break,
+            }
+        }
+        assert_eq!(all, taken.map(|n| (n, piecewise.is_done())), "{text:?}");
+        all
+    }
+
+    #[test]
+    fn sound_bodies_end_where_they_end() {
+        for text in [
+            "0\r\n\r\n",
+            "5\r\nhello\r\n0\r\n\r\n",
+            "005\r\nhello\r\n000\r\n\r\n",
+            "A\r\n0123456789\r\n0\r\n\r\n",
+            "5;a;b=c;d=\"e \\\" f\"\r\nhello\r\n0;x=y\r\n\r\n",
+            "0\r\nX-Sum: 1\r\nY:\r\n\r\n",
+        ] {
+            assert_eq!(read(text), Ok((text.len(), true)), "{text:?}");
+            assert_eq!(
+                read(&format!("{text}GET / HTTP/1.1\r\n")),
+                Ok((text.len(), true)),
+                "{text:?} and more"
+            );
+            for cut in 0..text.len() {
+                assert_eq!(read(&text[..cut]), Ok((cut, false)), "{:?}", &text[..cut]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_refused() {
+        for (text, reason) in [
+            ("\r\n", "malformed chunk size"),
+            ("+5\r\n", "malformed chunk size"),
+            ("-1\r\n", "malformed chunk size"),
+            ("0x5\r\n", "malformed chunk size"),
+            ("5_0\r\n", "malformed chunk size"),
+            (" 5\r\n", "malformed chunk size"),
+            ("5 \r\n", "malformed chunk size"),
+            ("5\nhello\n", "malformed chunk size"),
+            ("5\rhello", "malformed chunk extension"),
+            ("5;\r\nhello", "malformed chunk extension"),
+            ("5;a\nhello", "malformed chunk extension"),
+            ("5;a=\"\nhello", "malformed chunk extension"),
+            ("5; a\r\n", "malformed chunk extension"),
+            ("5;a\0\r\n", "malformed chunk extension"),
+            ("5\r\nhello0\r\n\r\n", "chunk longer than its size"),
+            ("5\r\nhello\n0\r\n\r\n", "chunk longer than its size"),
+            ("FFFFFFFFFFFFFFFF\r\n", "chunk size too large"),
+            ("10000000000000000\r\n", "chunk size too large"),
+            ("0\r\n\n", "malformed trailer"),
+            ("0\r\n X: y\r\n\r\n", "malformed trailer"),
+            ("0\r\nX : y\r\n\r\n", "malformed trailer"),
+            ("0\r\nX: y\n\r\n", "malformed trailer"),
+            ("0\r\nX: \x01\r\n\r\n", "malformed trailer"),
+        ] {
+            assert_eq!(read(text), Err(reason), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn extensions_and_trailers_are_bounded() {
+        assert!(read(&format!("5;{}\r\n", "a".repeat(MAX_EXTRA + 1))).is_err());
+        assert!(read(&format!("0\r\n{}\r\n", "a: b\r\n".repeat(MAX_EXTRA / 3))).is_err());
+    }
+}

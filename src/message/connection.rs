@@ -1,0 +1,53 @@
+//! What the server tells the proxy about a connection.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::OnceLock,
+};
+
+/// Facts about a client's connection, the same for all its requests.
+#[derive(Debug)]
+pub struct ConnectionInfo {
+    /// The peer's address; an IPv4 peer of a dual-stack listener as IPv4.
+    pub peer: IpAddr,
+    /// The address the connection came in on.
+    pub local: SocketAddr,
+    /// How it is protected.
+    pub scheme: Scheme,
+    /// Why the server cut the connection off, where it did.
+    pub cut: OnceLock<&'static str>,
+}
+
+impl ConnectionInfo {
+    /// Facts about a new connection.
+    pub fn new(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
+        Self { peer: peer.ip().to_canonical(), local, scheme, cut: OnceLock::new() }
+    }
+}
+
+/// The scheme of the URIs that a connection serves (RFC 9110 §4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain TCP.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it is written in a URI.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    /// The port that a URI without one stands for.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}

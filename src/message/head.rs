@@ -1,0 +1,478 @@
+//! The strict reading of a request's head (RFC 9112 §2–§6): what is malformed, or could be understood in two ways by
+//! two readers, is refused here, on the raw bytes, before the HTTP library makes the best of it.
+
+use super::{Refusal, host};
+use http::StatusCode;
+
+/// Longest request line in bytes; longer ones get 414.
+pub const MAX_REQUEST_LINE: usize = 16 * 1024;
+/// Longest head in bytes, request line included; longer ones get 431.
+pub const MAX_HEAD: usize = 64 * 1024;
+/// Longest method in bytes; the longest registered one has 17.
+const MAX_METHOD: usize = 32;
+/// Most header fields; more get 431.
+pub const MAX_FIELDS: usize = 100;
+
+/// What the head says about the bytes that follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// So many bytes of body (RFC 9112 §6.2); 0 where there is none.
+    Length(u64),
+    /// A chunked body (RFC 9112 §7.1).
+    Chunked,
+}
+
+/// A complete and sound head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its length in bytes, the empty line included.
+    pub len: usize,
+    /// The body's framing.
+    pub framing: Framing,
+    /// Whether it asks for another protocol on this connection (RFC 9110 §7.8).
+    pub upgrade: bool,
+}
+
+/// Reads a head at the beginning of `bytes`. `None`: what is there is sound so far but not complete.
+pub fn read(bytes: &[u8]) -> Result<Option<Head>, Refusal> {
+    let mut lines = Lines { bytes, at: 0 };
+    if !matches!(method_end(bytes), Some(1..=MAX_METHOD)) && bytes.len() > MAX_METHOD {
+        return Err(MALFORMED_LINE);
+    }
+    let Some(request_line) = lines.next(MAX_REQUEST_LINE, LONG_LINE)? else {
+        return check_partial_line(bytes).map(|()| None);
+    };
+    let version_11 = check_request_line(request_line)?;
+    let mut fields = Fields::default();
+    for _ in 0..=MAX_FIELDS {
+        match lines.next(MAX_HEAD - lines.at, LARGE_HEAD)? {
+            None => return Ok(None),
+            Some(b"") => return fields.conclude(version_11, lines.at).map(Some),
+            Some(line) => fields.add(line)?,
+        }
+    }
+    Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields"))
+}
+
+/// Method and target of a request line, as far as they can be made out: for the log of a refused request.
+pub fn request_line(bytes: &[u8]) -> (Option<http::Method>, &[u8]) {
+    let line = &bytes[..memchr::memchr2(b'\r', b'\n', bytes).unwrap_or(bytes.len())];
+    let mut words = line.splitn(3, |&b| b == b' ');
+    let method = words.next().and_then(|word| http::Method::from_bytes(word).ok());
+    (method, words.next().unwrap_or(b""))
+}
+
+const MALFORMED_LINE: Refusal = Refusal::bad("malformed request line");
+const LONG_LINE: Refusal = Refusal::new(StatusCode::URI_TOO_LONG, "request line too long");
+const LARGE_HEAD: Refusal = Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header too large");
+
+/// Lines that end in CRLF and in nothing else.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// The next line without its CRLF; `None` where its end has not arrived.
+    fn next(&mut self, limit: usize, too_long: Refusal) -> Result<Option<&'a [u8]>, Refusal> {
+        let rest = &self.bytes[self.at..];
+        let Some(end) = memchr::memchr(b'\n', rest) else {
+            return if rest.len() > limit { Err(too_long) } else { Ok(None) };
+        };
+        if end > limit {
+            return Err(too_long);
+        }
+        let Some(line) = rest[..end].strip_suffix(b"\r") else {
+            return Err(Refusal::bad("bare LF as line end"));
+        };
+        self.at += end + 1;
+        Ok(Some(line))
+    }
+}
+
+/// Where the first space is, if it is near.
+fn method_end(bytes: &[u8]) -> Option<usize> {
+    memchr::memchr(b' ', &bytes[..bytes.len().min(MAX_METHOD + 1)])
+}
+
+/// A request line whose end has not arrived: garbage is told apart at once instead of at the deadline.
+fn check_partial_line(bytes: &[u8]) -> Result<(), Refusal> {
+    let line = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    match bytes {
+        [0x16, ..] => Err(Refusal::bad("TLS on the plain port")),
+        _ if line.iter().all(|b| (b' '..=b'~').contains(b)) => Ok(()),
+        _ => Err(MALFORMED_LINE),
+    }
+}
+
+/// Checks `method SP target SP version`; true for HTTP/1.1, false for HTTP/1.0.
+fn check_request_line(line: &[u8]) -> Result<bool, Refusal> {
+    let mut words = line.split(|&b| b == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(MALFORMED_LINE);
+    };
+    if method.is_empty() || !method.iter().all(|&b| is_method_byte(b)) {
+        return Err(Refusal::bad("malformed method"));
+    }
+    let version_11 = check_version(version)?;
+    check_target(method, target)?;
+    Ok(version_11)
+}
+
+fn check_version(version: &[u8]) -> Result<bool, Refusal> {
+    match version {
+        b"HTTP/1.1" => Ok(true),
+        b"HTTP/1.0" => Ok(false),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(Refusal::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "unsupported HTTP version"))
+        }
+        _ => Err(Refusal::bad("malformed HTTP version")),
+    }
+}
+
+/// RFC 9112 §3.2: origin-form, absolute-form with an http(s) URI, or `*` for OPTIONS. A fragment is never part of it.
+/// CONNECT is for forward proxies; TRACE would show a client the headers that proxies before us have added.
+fn check_target(method: &[u8], target: &[u8]) -> Result<(), Refusal> {
+    if method == b"CONNECT" || method == b"TRACE" {
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"));
+    }
+    let path = match target {
+        [b'/', ..] => target,
+        b"*" if method == b"OPTIONS" => return Ok(()),
+        _ => absolute_form_path(target).ok_or(Refusal::bad("malformed request target"))?,
+    };
+    if path.iter().all(|&b| is_target_byte(b)) {
+        Ok(())
+    } else {
+        Err(Refusal::bad("malformed request target"))
+    }
+}
+
+/// What follows the authority of an absolute-form target, if it is one.
+fn absolute_form_path(target: &[u8]) -> Option<&[u8]> {
+    let rest = [&b"http://"[..], b"https://"].iter().find_map(|scheme| {
+        let (head, rest) = target.split_at_checked(scheme.len())?;
+        head.eq_ignore_ascii_case(scheme).then_some(rest)
+    })?;
+    let end = rest.iter().position(|&b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+    host::is_valid(&rest[..end]).then_some(&rest[end..])
+}
+
+/// What the header fields say about framing and routing.
+#[derive(Default)]
+struct Fields {
+    length: Option<u64>,
+    coding: Option<Result<(), Refusal>>,
+    content_type: bool,
+    host: bool,
+    upgrade: bool,
+    connection_upgrade: bool,
+}
+
+impl Fields {
+    /// Checks one field line (RFC 9112 §5) and takes note of the fields that frame and route.
+    fn add(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        if matches!(line, [b' ' | b'\t', ..]) {
+            return Err(Refusal::bad("line folding"));
+        }
+        let Some(colon) = memchr::memchr(b':', line) else {
+            return Err(Refusal::bad("header line without colon"));
+        };
+        let (name, raw_value) = (&line[..colon], &line[colon + 1..]);
+        let value = trim(raw_value);
+        if name.is_empty() || !name.iter().all(|&b| is_token_byte(b)) {
+            return Err(Refusal::bad("malformed header name"));
+        }
+        if !value.iter().all(|&b| is_value_byte(b)) {
+            return Err(Refusal::bad("control or non-ASCII character in a header value"));
+        }
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => self.add_host(value),
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                self.upgrade = true;
+                Ok(())
+            }
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                self.connection_upgrade |= list(value).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+                Ok(())
+            }
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.add_length(raw_value),
+            12 if name.eq_ignore_ascii_case(b"content-type") => self.add_content_type(),
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.add_transfer_encoding(value),
+            _ => Ok(()),
+        }
+    }
+
+    fn add_host(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        if self.host {
+            return Err(Refusal::bad("more than one Host"));
+        }
+        self.host = true;
+        if host::is_valid(value) { Ok(()) } else { Err(Refusal::bad("malformed Host")) }
+    }
+
+    /// RFC 9112 §6.2: digits and nothing else, once. Lists and repetitions, even of the same number, are refused.
+    fn add_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        if self.length.is_some() {
+            return Err(Refusal::bad("more than one Content-Length"));
+        }
+        let digits = (!value.is_empty() && value.iter().all(u8::is_ascii_digit)).then_some(value);
+        let number =
+            digits.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|text| text.parse().ok());
+        self.length = Some(number.ok_or(Refusal::bad("malformed Content-Length"))?);
+        Ok(())
+    }
+
+    /// Two of them would be read differently by whoever takes the first and whoever takes the last.
+    fn add_content_type(&mut self) -> Result<(), Refusal> {
+        if std::mem::replace(&mut self.content_type, true) {
+            return Err(Refusal::bad("more than one Content-Type"));
+        }
+        Ok(())
+    }
+
+    fn add_transfer_encoding(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        if self.coding.is_some() {
+            return Err(Refusal::bad("more than one Transfer-Encoding"));
+        }
+        self.coding = Some(check_transfer_encoding(value));
+        Ok(())
+    }
+
+    fn conclude(self, version_11: bool, len: usize) -> Result<Head, Refusal> {
+        if version_11 && !self.host {
+            return Err(Refusal::bad("no Host"));
+        }
+        let framing = match (self.coding, self.length) {
+            (Some(_), Some(_)) => return Err(Refusal::bad("both Content-Length and Transfer-Encoding")),
+            (Some(_), None) if !version_11 => return Err(Refusal::bad("Transfer-Encoding in HTTP/1.0")),
+            (Some(coding), None) => coding.map(|()| Framing::Chunked)?,
+            (None, length) => Framing::Length(length.unwrap_or(0)),
+        };
+        let upgrade = version_11 && self.upgrade && self.connection_upgrade && framing == Framing::Length(0);
+        Ok(Head { len, framing, upgrade })
+    }
+}
+
+/// RFC 9112 §6.1: `chunked` alone. A well-formed list of others is one that we do not know: 501.
+fn check_transfer_encoding(value: &[u8]) -> Result<(), Refusal> {
+    if value.eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let well_formed =
+        list(value).all(|coding| !coding.is_empty() && coding.iter().all(|&b| is_token_byte(b)));
+    let chunked_at = list(value).position(is_chunked);
+    if well_formed && chunked_at.is_none_or(|at| at + 1 == list(value).count()) {
+        return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "unknown transfer coding"));
+    }
+    Err(Refusal::bad("malformed Transfer-Encoding"))
+}
+
+/// The members of a comma-separated list, white space trimmed, empty ones kept.
+fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&b| b == b',').map(trim)
+}
+
+/// Without optional white space (RFC 9110 §5.6.3) at both ends.
+fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// RFC 9110 §5.6.2.
+pub(super) fn is_token_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+/// Methods are case-sensitive tokens (RFC 9110 §9.1), and all that exist are in capitals: `get` is an attempt to be read
+/// differently by two servers.
+fn is_method_byte(b: u8) -> bool {
+    b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_')
+}
+
+/// RFC 9110 §5.5 without obs-text: bytes above 127 have no defined meaning and are read differently by every server.
+pub(super) fn is_value_byte(b: u8) -> bool {
+    matches!(b, b'\t' | b' '..=b'~')
+}
+
+/// Visible ASCII without what browsers encode and the library's URI type refuses.
+fn is_path_byte(b: u8) -> bool {
+    is_query_byte(b) && !matches!(b, b'`' | b'\\')
+}
+
+/// More than RFC 3986 §3.4 allows, but all that browsers send as it is. `#` would be cut off by the library.
+fn is_query_byte(b: u8) -> bool {
+    b.is_ascii_graphic() && !matches!(b, b'"' | b'#' | b'<' | b'>')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status_of(text: &str) -> u16 {
+        match read(text.as_bytes()) {
+            Err(refusal) => refusal.status.as_u16(),
+            Ok(Some(_)) => 200,
+            Ok(None) => 0,
+        }
+    }
+
+    #[test]
+    fn sound_heads_with_their_framing() {
+        for (text, framing, upgrade) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Framing::Length(0), false),
+            ("GET / HTTP/1.0\r\n\r\n", Framing::Length(0), false),
+            ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Framing::Length(0), false),
+            ("GET http://a:80/x?y HTTP/1.1\r\nHost: a\r\n\r\n", Framing::Length(0), false),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", Framing::Length(5), false),
+            ("POST / HTTP/1.1\r\nhost:a\r\ntransfer-encoding:\tChunked \r\n\r\n", Framing::Chunked, false),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: a, Upgrade\r\n\r\n",
+                Framing::Length(0),
+                true,
+            ),
+            ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\n", Framing::Length(0), false),
+            ("GET /?q=[]|{}^`%zz HTTP/1.1\r\nHost: a\r\nX:\r\n\r\n", Framing::Length(0), false),
+        ] {
+            let head = read(text.as_bytes()).unwrap().unwrap();
+            assert_eq!((head.framing, head.upgrade, head.len), (framing, upgrade, text.len()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_in_pieces_is_sound_so_far_at_every_cut() {
+        let text = "POST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nX-Y: z\r\n\r\n";
+        for cut in 0..text.len() {
+            assert_eq!(read(&text.as_bytes()[..cut]), Ok(None), "{:?}", &text[..cut]);
+        }
+    }
+
+    #[test]
+    fn every_target_that_passes_is_one_the_library_takes_as_it_is() {
+        for b in 0..=255u8 {
+            for target in [[b"/x".as_slice(), &[b]].concat(), [b"/?x".as_slice(), &[b]].concat()] {
+                let taken = http::Uri::try_from(target.as_slice());
+                let same = taken.is_ok_and(|uri| uri.to_string().as_bytes() == target);
+                assert!(check_target(b"GET", &target).is_err() || same, "{target:?}");
+            }
+        }
+    }
+
+    /// A GET with one more line.
+    fn with(line: &str) -> String {
+        format!("GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n")
+    }
+
+    #[test]
+    fn malformed_request_lines() {
+        for (line, status) in [
+            ("GET  / HTTP/1.1", 400),
+            ("GET\t/ HTTP/1.1", 400),
+            (" GET / HTTP/1.1", 400),
+            ("GET / HTTP/1.1 ", 400),
+            ("GET /", 400),
+            ("GET HTTP/1.1", 400),
+            ("GET / x HTTP/1.1", 400),
+            ("get / HTTP/1.1", 400),
+            ("G(T / HTTP/1.1", 400),
+            ("GET /a#b HTTP/1.1", 400),
+            ("GET /a\\b HTTP/1.1", 400),
+            ("GET /\u{e9} HTTP/1.1", 400),
+            ("GET /\0 HTTP/1.1", 400),
+            ("GET /\x7f HTTP/1.1", 400),
+            ("GET * HTTP/1.1", 400),
+            ("GET a HTTP/1.1", 400),
+            ("GET ftp://a/ HTTP/1.1", 400),
+            ("GET http://u@a/ HTTP/1.1", 400),
+            ("GET http:///x HTTP/1.1", 400),
+            ("CONNECT a:443 HTTP/1.1", 405),
+            ("TRACE / HTTP/1.1", 405),
+            ("GET / HTTP/0.9", 505),
+            ("GET / HTTP/1.2", 505),
+            ("GET / HTTP/2.0", 505),
+            ("GET / HTTP/1", 400),
+            ("GET / HTTP/01.1", 400),
+            ("GET / http/1.1", 400),
+            ("GET / HTTP/1.1\rX", 400),
+        ] {
+            assert_eq!(status_of(&format!("{line}\r\nHost: a\r\n\r\n")), status, "{line:?}");
+        }
+        assert_eq!(status_of(&"A".repeat(100)), 400, "a method without end");
+        assert_eq!(status_of(&format!("GET /{}", "a".repeat(MAX_REQUEST_LINE))), 414);
+        assert_eq!(status_of("\x16\x03\x01\x02\x00"), 400, "a TLS handshake");
+        assert_eq!(status_of("GET / HTTP/1.1\nHost: a\n\n"), 400, "bare LF");
+    }
+
+    #[test]
+    fn malformed_header_lines() {
+        for (line, status) in [
+            ("X : y", 400),
+            ("X", 400),
+            (": y", 400),
+            ("X[: y", 400),
+            ("X\u{e9}: y", 400),
+            ("X: \u{e9}", 400),
+            ("X: a\rb", 400),
+            ("X: a\0", 400),
+            ("X: a\x08", 400),
+            ("X: a\r\n b", 400),
+            (" X: a", 400),
+            ("X: a\nY: b", 400),
+            ("Host: b", 400),
+            ("Content-Type: a/b\r\nContent-Type: c/d", 400),
+        ] {
+            assert_eq!(status_of(&with(line)), status, "{line:?}");
+        }
+        for host in ["", "a, b", "u@a", "a/b", "a b", "a:x"] {
+            assert_eq!(status_of(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")), 400, "{host:?}");
+        }
+        assert_eq!(status_of("GET / HTTP/1.1\r\n\r\n"), 400, "no Host");
+        assert_eq!(status_of(&with(&"X: y\r\n".repeat(MAX_FIELDS))), 431);
+        assert_eq!(status_of(&with(&format!("X: {}", "y".repeat(MAX_HEAD)))), 431);
+        assert_eq!(status_of(&with(&format!("X: {}", "y".repeat(60_000)))), 200);
+    }
+
+    #[test]
+    fn ambiguous_framing() {
+        for (lines, status) in [
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked", 400),
+            ("Transfer-Encoding: xchunked\r\nContent-Length: 5", 400),
+            ("Content-Length: 5\r\nContent-Length: 5", 400),
+            ("Content-Length: 5, 5", 400),
+            ("Content-Length: +5", 400),
+            ("Content-Length: -0", 400),
+            ("Content-Length: 05", 400),
+            ("Content-Length: 00", 400),
+            ("Content-Length: 0x5", 400),
+            ("Content-Length: 1_0", 400),
+            ("Content-Length: 1 0", 400),
+            ("Content-Length: 5 ", 400),
+            ("Content-Length:\t5", 400),
+            ("Content-Length:", 400),
+            ("Content-Length: 99999999999999999999", 400),
+            ("Transfer-Encoding: gzip", 501),
+            ("Transfer-Encoding: gzip, chunked", 501),
+            ("Transfer-Encoding: xchunked", 501),
+            ("Transfer-Encoding: chunked, gzip", 400),
+            ("Transfer-Encoding: chunked, chunked", 400),
+            ("Transfer-Encoding: , chunked", 400),
+            ("Transfer-Encoding: chunked,", 400),
+            ("Transfer-Encoding: chunked;a=b", 400),
+            ("Transfer-Encoding: \"chunked\"", 400),
+            ("Transfer-Encoding:", 400),
+            ("Transfer-Encoding:\r\n chunked", 400),
+            ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", 400),
+        ] {
+            assert_eq!(status_of(&with(lines)), status, "{lines:?}");
+        }
+        assert_eq!(status_of("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
+    }
+}

@@ -1,0 +1,114 @@
+//! Hop-by-hop header fields (RFC 9110 §7.6.1): they concern one connection and are not passed on.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Removes the hop-by-hop fields, those that `Connection` names, and those for which `also` is true, in one pass; the
+/// others keep their order.
+///
+/// `Trailer` stays: it announces fields that are passed on. `TE` stays as `trailers`, the only value a proxy may
+/// pass on, which allows the worker to send trailers.
+pub fn remove(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
+    let goes = |name: &HeaderName| is_hop_by_hop(name.as_str()) || also(name.as_str());
+    if !headers.keys().any(goes) {
+        return;
+    }
+    let trailers = headers.get(header::TE).is_some_and(|te| lists(te, "trailers"));
+    let named = connection_options(headers);
+    retain(headers, |name| !goes(name) && !named.contains(name));
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// Keeps the fields for which `keep` is true, in their order. (`HeaderMap::remove` moves the last field into the gap.)
+fn retain(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
+    let mut name = None;
+    let mut kept = HeaderMap::with_capacity(headers.capacity());
+    for (next, value) in std::mem::take(headers) {
+        name = next.or(name);
+        if let Some(name) = name.as_ref().filter(|name| keep(name)) {
+            kept.append(name, value);
+        }
+    }
+    *headers = kept;
+}
+
+/// Whether a header's comma-separated values contain this token, in any case.
+pub fn lists(value: &HeaderValue, token: &str) -> bool {
+    tokens(value).any(|member| member.eq_ignore_ascii_case(token))
+}
+
+/// The fields that `Connection` names. Host, framing and the like cannot be removed that way: a client could make the
+/// worker see another request than we do.
+fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
+    let options = headers.get_all(header::CONNECTION).iter().flat_map(tokens);
+    options
+        .filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok())
+        .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH && *name != header::COOKIE)
+        .collect()
+}
+
+fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
+    value.to_str().unwrap_or("").split(',').map(str::trim)
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "transfer-encoding"
+            | "upgrade"
+            | "te"
+            | "keep-alive"
+            | "proxy-connection"
+            | "http2-settings"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn remaining(fields: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
+        let mut headers = map(fields);
+        remove(&mut headers, |name| name == "x-also");
+        headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_string())).collect()
+    }
+
+    #[test]
+    fn removes_hop_by_hop_and_named_fields_and_keeps_the_order() {
+        let left = remaining(&[
+            ("host", "a"),
+            ("connection", "close, X-Secret"),
+            ("x-one", "1"),
+            ("x-also", "0"),
+            ("keep-alive", "timeout=5"),
+            ("x-secret", "s"),
+            ("cookie", "a"),
+            ("cookie", "b"),
+            ("te", "trailers, deflate;q=0.5"),
+            ("x-two", "2"),
+        ]);
+        let names: Vec<_> = left.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        assert_eq!(names, ["host=a", "x-one=1", "cookie=a", "cookie=b", "x-two=2", "te=trailers"]);
+    }
+
+    #[test]
+    fn connection_cannot_take_away_what_the_message_depends_on() {
+        let left = remaining(&[
+            ("host", "a"),
+            ("content-length", "3"),
+            ("cookie", "c"),
+            ("connection", "host, content-length, cookie"),
+        ]);
+        assert_eq!(left.len(), 3);
+    }
+}

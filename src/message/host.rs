@@ -1,0 +1,94 @@
+//! The Host header field's grammar (RFC 9110 §7.2, RFC 3986 §3.2.2).
+
+/// Whether this is a host with an optional port: a name, an IPv4 address or a bracketed IPv6 address. No user
+/// information, no path, nothing percent-encoded, never empty.
+pub fn is_valid(value: &[u8]) -> bool {
+    let (host, port) = split(value);
+    let host_ok = match host {
+        [b'[', inner @ .., b']'] => {
+            std::str::from_utf8(inner).is_ok_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok())
+        }
+        name => !name.is_empty() && name.iter().all(|&b| is_name_byte(b)),
+    };
+    host_ok
+        && port.is_none_or(|port| {
+            port.len() <= 5 && port.iter().all(u8::is_ascii_digit) && port_number(port).is_some()
+        })
+}
+
+/// The port that a Host value names, if any.
+pub fn port(value: &[u8]) -> Option<u16> {
+    split(value).1.and_then(port_number)
+}
+
+/// Host and port apart; the brackets stay with an IPv6 address.
+fn split(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let after_bracket = memchr::memrchr(b']', value).map_or(0, |end| end + 1);
+    match memchr::memchr(b':', &value[after_bracket..]) {
+        Some(colon) => (&value[..after_bracket + colon], Some(&value[after_bracket + colon + 1..])),
+        None => (value, None),
+    }
+}
+
+/// An empty port is allowed by RFC 3986 and stands for the scheme's own; here it is not a number.
+fn port_number(port: &[u8]) -> Option<u16> {
+    std::str::from_utf8(port).ok()?.parse().ok()
+}
+
+/// Letters, digits and what real host names contain; sub-delimiters that RFC 3986 allows appear in attacks only.
+fn is_name_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for good in [
+            "a",
+            "example.com",
+            "example.com:80",
+            "127.0.0.1:3000",
+            "[::1]",
+            "[::1]:8080",
+            "my_app",
+            "a.b.",
+            "xn--e1a.com",
+        ] {
+            assert!(is_valid(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            " ",
+            ":",
+            ":80",
+            "a:",
+            "a:b",
+            "a:99999",
+            "a:80:80",
+            "user@a",
+            "a/b",
+            "a b",
+            "a,b",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[1.2.3.4]",
+            "http://a",
+            "a?b",
+            "a#b",
+            "é",
+            "a%20",
+            "a:+80",
+            "a:-1",
+            "[::1%25lo]",
+        ] {
+            assert!(!is_valid(bad.as_bytes()), "{bad}");
+        }
+        assert_eq!(port(b"example.com:8080"), Some(8080));
+        assert_eq!(port(b"[::1]:81"), Some(81));
+        assert_eq!(port(b"example.com"), None);
+    }
+}

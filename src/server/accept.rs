@@ -1,0 +1,91 @@
+//! The accept loop.
+
+use super::{
+    Options, Timeouts,
+    connection::{self, Handler, Life},
+    drain::{Connections, Stage},
+    listen,
+};
+use crate::message::{ConnectionInfo, connection::Scheme};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
+
+/// First and longest pause after file descriptors or memory ran out.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// How long a connection that has begun may take to show up in the queue when no new one is let in.
+const LAST_ARRIVALS: Duration = Duration::from_millis(20);
+
+/// Accepts connections and serves each in a task of its own.
+pub struct Acceptor<H> {
+    handler: Arc<H>,
+    connections: Arc<Connections>,
+    timeouts: Timeouts,
+    /// So many more connections may be open: the rest wait in the kernel's queue.
+    room: Arc<Semaphore>,
+}
+
+impl<H: Handler> Acceptor<H> {
+    /// `max_connections` bounds how many are served at the same time.
+    pub fn new(handler: H, connections: Arc<Connections>, options: &Options, max_connections: usize) -> Self {
+        let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        Self { handler: Arc::new(handler), connections, timeouts: options.timeouts, room }
+    }
+
+    /// Accepts until the server begins to drain, then takes what the kernel has already accepted, and returns with the
+    /// listener closed.
+    pub async fn run(self, listener: TcpListener) {
+        let mut stage = self.connections.stage();
+        let mut pause = BACK_OFF.0;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                _ = stage.wait_for(|stage| *stage >= Stage::Draining) => break,
+                accepted = self.accept(&listener) => accepted,
+            };
+            match accepted {
+                Ok(()) => pause = BACK_OFF.0,
+                Err(error) if is_exhaustion(&error) => {
+                    tracing::warn!(%error, "cannot accept connections; pausing");
+                    sleep(pause).await;
+                    pause = (pause * 2).min(BACK_OFF.1);
+                }
+                Err(error) => tracing::debug!(%error, "a connection was gone before it was accepted"),
+            }
+        }
+        self.accept_last(listener).await;
+    }
+
+    /// Accepts one connection as soon as there is one and room for it.
+    async fn accept(&self, listener: &TcpListener) -> io::Result<()> {
+        // The semaphore is never closed.
+        let Ok(room) = self.room.clone().acquire_owned().await else { return Ok(()) };
+        let (socket, peer) = listener.accept().await?;
+        self.spawn(socket, peer, room);
+        Ok(())
+    }
+
+    async fn accept_last(&self, listener: TcpListener) {
+        listen::turn_away(&listener);
+        while let Ok(Ok(())) = tokio::time::timeout(LAST_ARRIVALS, self.accept(&listener)).await {}
+    }
+
+    fn spawn(&self, socket: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit) {
+        let Ok(local) = socket.local_addr() else { return };
+        let seat = self.connections.enter();
+        let (handler, timeouts) = (self.handler.clone(), self.timeouts);
+        tokio::spawn(async move {
+            let info = Arc::new(ConnectionInfo::new(peer, local, Scheme::Http));
+            connection::serve(socket, Life { handler: &*handler, info, timeouts, seat }).await;
+            drop(room);
+        });
+    }
+}
+
+/// Whether trying again at once would fail at once.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}

@@ -1,0 +1,294 @@
+//! One client's connection, from its first byte to its last.
+//!
+//! While a connection is idle it is no more than a socket and a timer: the HTTP library and its buffers are set up when
+//! bytes arrive, and given back when the connection has been quiet for a while.
+
+use super::{
+    Timeouts,
+    drain::{Seat, Stage},
+    link::{Link, Upgrade, Waiting},
+    outgoing::Outgoing,
+    tunnel,
+    wire::Wire,
+};
+use crate::message::{ConnectionInfo, Refused, Reply, Tunnel};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until, timeout},
+};
+
+/// A connection that has been idle this long gives its buffers back.
+const PARK_AFTER: Duration = Duration::from_secs(1);
+/// While draining, a client that may be about to send its next request has this long to do so…
+const DRAIN_GRACE: Duration = Duration::from_millis(500);
+/// … and one that has connected but not asked for anything yet has this long.
+const DRAIN_GRACE_FIRST: Duration = Duration::from_secs(1);
+/// How long, and for how many bytes, a closed connection is still read from, so that the client gets to read the last
+/// response before the kernel resets the connection (RFC 9112 §9.6).
+const LINGER: (Duration, usize) = (Duration::from_secs(2), 256 * 1024);
+/// Largest read buffer; also bounds what is buffered of a response.
+const MAX_BUFFER: usize = 256 * 1024;
+/// Longer than any connection waits.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Answers requests. Never fails: what goes wrong becomes a response.
+pub trait Handler: Send + Sync + 'static {
+    /// Response bodies.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+
+    /// Answers one request.
+    fn handle(
+        &self,
+        connection: &Arc<ConnectionInfo>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Reply<Self::Body>> + Send;
+
+    /// Answers a request that could not be read, or not in one way only.
+    fn refuse(&self, connection: &Arc<ConnectionInfo>, refused: Refused) -> Response<Self::Body>;
+}
+
+/// A stream of bytes that can be waited for without a buffer.
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Ready when there is something to read, the end included.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl Transport for TcpStream {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_read_ready(cx).map(|_| ())
+    }
+}
+
+/// What a connection lives with.
+pub(super) struct Life<'a, H> {
+    pub(super) handler: &'a H,
+    pub(super) info: Arc<ConnectionInfo>,
+    pub(super) timeouts: Timeouts,
+    pub(super) seat: Seat,
+}
+
+/// How a conversation ended.
+enum End {
+    /// The client has been quiet for a while; the connection goes on.
+    Quiet,
+    /// Everything is said.
+    Finished,
+    /// The connection has switched protocols.
+    Switched,
+    /// It broke, or the client let a deadline pass.
+    Broken,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut context: Life<'_, H>) {
+    let link = Arc::new(Link::new());
+    let mut wire = Wire::new(socket, link.clone());
+    loop {
+        if !wire.is_drained() || context.wait_for_client(&wire, &link).await {
+            let tunnel = Mutex::new(None);
+            let (end, rest, read_buf) = context.converse(wire, &link, &tunnel).await;
+            wire = rest;
+            match end {
+                End::Quiet => continue,
+                End::Finished => {}
+                End::Broken => return,
+                End::Switched => {
+                    let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
+                    return context.switch(wire, &read_buf, tunnel).await;
+                }
+            }
+        }
+        drop(context.seat);
+        return linger(wire.into_parts().0).await;
+    }
+}
+
+impl<H: Handler> Life<'_, H> {
+    /// Waits for the client's next bytes; false when the connection has been idle for too long.
+    async fn wait_for_client<S: Transport>(&mut self, wire: &Wire<S>, link: &Link) -> bool {
+        loop {
+            let stage = *self.seat.stage.borrow_and_update();
+            let deadline = match link.waiting() {
+                Some(Waiting::Idle(since)) => self.idle_deadline(stage, since, link),
+                _ => None,
+            };
+            tokio::select! {
+                biased;
+                () = poll_fn(|cx| wire.socket().poll_readable(cx)) => return true,
+                () = sleep_until(deadline.unwrap_or_else(|| Instant::now() + FAR)) => return false,
+                _ = self.seat.stage.changed() => {}
+            }
+        }
+    }
+
+    /// When an idle connection is closed.
+    fn idle_deadline(&self, stage: Stage, since: Instant, link: &Link) -> Option<Instant> {
+        match stage {
+            Stage::Serving => self.timeouts.idle.map(|idle| since + idle),
+            Stage::Draining | Stage::Closing if link.has_served() => Some(since + DRAIN_GRACE),
+            Stage::Draining | Stage::Closing => Some(since + DRAIN_GRACE_FIRST),
+        }
+    }
+
+    /// Speaks HTTP/1 with the client until one of them is done or the client falls silent.
+    async fn converse<S: Transport>(
+        &mut self,
+        wire: Wire<S>,
+        link: &Arc<Link>,
+        tunnel: &Mutex<Option<Tunnel>>,
+    ) -> (End, Wire<S>, Bytes) {
+        let (handler, info, seat) = (self.handler, &self.info, &self.seat);
+        let service = service_fn(move |request| answer(handler, info, seat, link, tunnel, request));
+        let mut http = http1::Builder::new();
+        // All deadlines are this connection's own; none of them needs the library's timer.
+        http.header_read_timeout(None).max_buf_size(MAX_BUFFER).pipeline_flush(true);
+        let mut conn = http.serve_connection(TokioIo::new(wire), service);
+        let mut timer = pin!(sleep_until(Instant::now() + FAR));
+        let mut stage = self.seat.stage.clone();
+        let end = loop {
+            let now = *stage.borrow_and_update();
+            let drive = poll_fn(|cx| {
+                loop {
+                    if let Poll::Ready(done) = Pin::new(&mut conn).poll(cx) {
+                        return Poll::Ready(finished(done, link));
+                    }
+                    if let Some(end) = ready!(self.poll_deadline(cx, timer.as_mut(), now, link)) {
+                        return Poll::Ready(end);
+                    }
+                }
+            });
+            tokio::select! {
+                biased;
+                end = drive => break end,
+                _ = stage.changed() => {}
+            }
+        };
+        let parts = conn.into_parts();
+        (end, parts.io.into_inner(), parts.read_buf)
+    }
+
+    /// Ready when the client has kept us waiting for too long: with the end of the conversation, or with `None` where
+    /// the library has something to do about it.
+    fn poll_deadline(
+        &self,
+        cx: &mut Context<'_>,
+        mut timer: Pin<&mut Sleep>,
+        stage: Stage,
+        link: &Link,
+    ) -> Poll<Option<End>> {
+        loop {
+            let waiting = link.waiting();
+            let deadline = match waiting {
+                None => return Poll::Pending,
+                Some(Waiting::Blocked(since)) => self.timeouts.write.map(|limit| since + limit),
+                Some(Waiting::Head(since)) => self.timeouts.read.map(|limit| since + limit),
+                Some(Waiting::Idle(since)) => {
+                    let idle = self.idle_deadline(stage, since, link);
+                    Some(idle.unwrap_or(since + PARK_AFTER).min(since + PARK_AFTER))
+                }
+            };
+            let Some(deadline) = deadline else { return Poll::Pending };
+            if deadline > Instant::now() {
+                // A timer that is due earlier wakes us for nothing; setting it anew for each message costs more.
+                if deadline < timer.deadline() || timer.is_elapsed() {
+                    timer.as_mut().reset(deadline);
+                }
+                ready!(timer.as_mut().poll(cx));
+                continue;
+            }
+            return Poll::Ready(match waiting {
+                Some(Waiting::Blocked(_)) => {
+                    let _ = self.info.cut.set("client write timeout");
+                    Some(End::Broken)
+                }
+                Some(Waiting::Head(_)) => {
+                    link.expire_head();
+                    None
+                }
+                _ => Some(End::Quiet),
+            });
+        }
+    }
+
+    /// The connection belongs to the other protocol now.
+    async fn switch<S: Transport>(self, wire: Wire<S>, read_buf: &[u8], tunnel: Option<Tunnel>) {
+        let Some(tunnel) = tunnel else { return };
+        let streaming = self.seat.streaming();
+        let (socket, held) = wire.into_parts();
+        let early = [read_buf, &held].concat();
+        tunnel::run(socket, &early, tunnel, streaming).await;
+    }
+}
+
+fn finished(done: hyper::Result<()>, link: &Link) -> End {
+    match done {
+        Ok(()) if link.upgrade() == Upgrade::Accepted => End::Switched,
+        Ok(()) => End::Finished,
+        Err(error) => {
+            tracing::debug!(%error, "connection broken");
+            End::Broken
+        }
+    }
+}
+
+/// One request through the handler, and what the connection has to add to the response.
+async fn answer<H: Handler>(
+    handler: &H,
+    info: &Arc<ConnectionInfo>,
+    seat: &Seat,
+    link: &Arc<Link>,
+    tunnel: &Mutex<Option<Tunnel>>,
+    request: Request<Incoming>,
+) -> Result<Response<Outgoing<H::Body>>, Infallible> {
+    let mut reply = match link.take_refused() {
+        Some(refused) => handler.refuse(info, refused).into(),
+        None => handler.handle(info, request).await,
+    };
+    link.decide_upgrade(if reply.tunnel.is_some() { Upgrade::Accepted } else { Upgrade::Declined });
+    let headers = reply.response.headers_mut();
+    if reply.tunnel.is_none() && *seat.stage.borrow() != Stage::Serving {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let streaming = is_event_stream(headers.get(header::CONTENT_TYPE)).then(|| seat.streaming());
+    *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = reply.tunnel;
+    Ok(reply.response.map(|body| Outgoing::new(body, link.clone(), streaming)))
+}
+
+fn is_event_stream(content_type: Option<&HeaderValue>) -> bool {
+    const TYPE: &[u8] = b"text/event-stream";
+    content_type
+        .and_then(|value| value.as_bytes().get(..TYPE.len()))
+        .is_some_and(|t| t.eq_ignore_ascii_case(TYPE))
+}
+
+/// Closes our direction, then waits a little for the client to close its own.
+async fn linger<S: Transport>(mut socket: S) {
+    let (limit, mut left) = LINGER;
+    let _ = timeout(limit, async {
+        socket.shutdown().await?;
+        let mut scratch = [0; 1024];
+        while left > 0 {
+            match socket.read(&mut scratch).await? {
+                0 => break,
+                read => left = left.saturating_sub(read),
+            }
+        }
+        Ok::<_, std::io::Error>(())
+    })
+    .await;
+}

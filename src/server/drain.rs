@@ -1,0 +1,159 @@
+//! Who is still connected, and the stages of going away.
+//!
+//! Draining ends connections as their requests finish; WebSockets and event streams would hold it up for ever, so they
+//! are closed as soon as only they are left.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+use tokio::sync::{Notify, watch};
+
+/// How far the server is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Not at all.
+    Serving,
+    /// Connections end with their current request.
+    Draining,
+    /// Streams that have no end of their own are closed too.
+    Closing,
+}
+
+/// All open connections.
+pub struct Connections {
+    stage: watch::Sender<Stage>,
+    open: AtomicUsize,
+    streaming: AtomicUsize,
+    changed: Notify,
+}
+
+impl Connections {
+    /// None yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            stage: watch::Sender::new(Stage::Serving),
+            open: AtomicUsize::new(0),
+            streaming: AtomicUsize::new(0),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Connections end with their current request from now on; new ones are served all the same.
+    pub fn start_draining(&self) {
+        self.advance(Stage::Draining);
+    }
+
+    /// Waits until every connection is gone. Accepting must have ended.
+    pub async fn drained(&self) {
+        self.wait(|open, streaming| open == streaming).await;
+        self.advance(Stage::Closing);
+        self.wait(|open, _| open == 0).await;
+    }
+
+    /// How many connections there are.
+    pub fn open(&self) -> usize {
+        self.open.load(SeqCst)
+    }
+
+    pub(super) fn stage(&self) -> watch::Receiver<Stage> {
+        self.stage.subscribe()
+    }
+
+    /// A place for a new connection.
+    pub(super) fn enter(self: &Arc<Self>) -> Seat {
+        self.open.fetch_add(1, SeqCst);
+        Seat { connections: self.clone(), stage: self.stage() }
+    }
+
+    fn advance(&self, stage: Stage) {
+        self.stage.send_if_modified(|current| {
+            let later = stage > *current;
+            *current = stage.max(*current);
+            later
+        });
+    }
+
+    async fn wait(&self, reached: impl Fn(usize, usize) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if reached(self.open.load(SeqCst), self.streaming.load(SeqCst)) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// One connection's place; dropping it leaves.
+pub(super) struct Seat {
+    connections: Arc<Connections>,
+    pub(super) stage: watch::Receiver<Stage>,
+}
+
+impl Seat {
+    /// Marks this connection as one that only streams, until the mark is dropped.
+    pub(super) fn streaming(&self) -> Streaming {
+        self.connections.streaming.fetch_add(1, SeqCst);
+        self.connections.changed.notify_waiters();
+        Streaming { connections: self.connections.clone(), stage: self.stage.clone() }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.connections.open.fetch_sub(1, SeqCst);
+        self.connections.changed.notify_waiters();
+    }
+}
+
+/// The mark of a WebSocket or event stream.
+pub(super) struct Streaming {
+    connections: Arc<Connections>,
+    stage: watch::Receiver<Stage>,
+}
+
+impl Streaming {
+    /// Whether it is to end now.
+    pub(super) fn must_close(&self) -> bool {
+        *self.stage.borrow() == Stage::Closing
+    }
+
+    /// Waits until it is to end.
+    pub(super) async fn closing(&mut self) {
+        // The sender lives as long as this mark.
+        let _ = self.stage.wait_for(|stage| *stage == Stage::Closing).await;
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.connections.streaming.fetch_sub(1, SeqCst);
+        self.connections.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn streams_are_closed_when_only_they_are_left() {
+        let connections = Connections::new();
+        let (busy, streamer) = (connections.enter(), connections.enter());
+        let mut stream = streamer.streaming();
+        connections.start_draining();
+        let drained = tokio::spawn({
+            let connections = connections.clone();
+            async move { connections.drained().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!stream.must_close(), "a request is still in flight");
+        drop(busy);
+        stream.closing().await;
+        assert!(!drained.is_finished());
+        drop((stream, streamer));
+        drained.await.unwrap();
+        assert_eq!(connections.open(), 0);
+    }
+}

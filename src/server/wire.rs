@@ -1,0 +1,274 @@
+//! The wire: a strict reader between the socket and the HTTP library.
+//!
+//! The library is lenient where a proxy must not be, and forgets what it has read. The wire follows the framing of
+//! every message itself, on the raw bytes, and lets through only what is sound (see [`head`] and [`chunked`]). It hands
+//! over one message at a time; what follows is held back. Where a head is refused the library gets a stand-in request,
+//! so that the refusal is answered in its turn behind earlier responses, and logged like any other.
+
+use super::link::{Link, Upgrade};
+use crate::message::{
+    Refusal, Refused,
+    chunked::Chunked,
+    head::{self, Framing, MAX_HEAD},
+};
+use bytes::{Buf, BytesMut};
+use http::StatusCode;
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+#[allow(unused_imports)] // named in the module's documentation
+use crate::message::chunked;
+
+/// What the library reads in place of a refused request.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
+/// How much of a refused request is kept for the log.
+const MAX_REFUSED_START: usize = 2048;
+
+/// A socket with the framing of what is read from it.
+pub(super) struct Wire<S> {
+    socket: S,
+    link: Arc<Link>,
+    state: State,
+    /// Bytes that have been read but not handed over: an incomplete head, or what follows a message.
+    held: BytesMut,
+    /// So many of the held bytes are sound and may go.
+    passable: usize,
+    /// Whether more of `held` is worth examining than at the last time.
+    fresh: bool,
+}
+
+enum State {
+    /// Before or in a head.
+    Head,
+    /// In a body with so many bytes left.
+    Length(u64),
+    /// In a chunked body.
+    Chunked(Chunked),
+    /// Behind a request to switch protocols.
+    Upgrade,
+    /// Nothing more is read; so much of the stand-in has been handed over.
+    Refused(usize),
+}
+
+impl<S> Wire<S> {
+    pub(super) fn new(socket: S, link: Arc<Link>) -> Self {
+        Self { socket, link, state: State::Head, held: BytesMut::new(), passable: 0, fresh: false }
+    }
+
+    /// The socket alone, to wait for it.
+    pub(super) fn socket(&self) -> &S {
+        &self.socket
+    }
+
+    /// Whether nothing has been read that was not handed over.
+    pub(super) fn is_drained(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// The socket, and what has been read from it but not handed over.
+    pub(super) fn into_parts(self) -> (S, BytesMut) {
+        (self.socket, self.held)
+    }
+
+    /// How many of these bytes may go to the library, up to the end of the current message. 0: more are needed.
+    fn examine(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
+        if !matches!(self.state, State::Head) {
+            return self.examine_body(bytes);
+        }
+        let skipped =
+            bytes.chunks_exact(2).take(MAX_EMPTY_LINES).take_while(|pair| pair == b"\r\n").count() * 2;
+        if matches!(bytes[skipped..], [] | [b'\r']) {
+            return Ok(0);
+        }
+        let Some(head) = head::read(&bytes[skipped..])? else { return Ok(0) };
+        self.state = match head.framing {
+            _ if head.upgrade => State::Upgrade,
+            Framing::Length(0) => State::Head,
+            Framing::Length(length) => State::Length(length),
+            Framing::Chunked => State::Chunked(Chunked::default()),
+        };
+        let end = skipped + head.len;
+        let body = if matches!(self.state, State::Head) { 0 } else { self.examine_body(&bytes[end..])? };
+        self.link.request_started(if head.upgrade { Upgrade::Undecided } else { Upgrade::Declined });
+        Ok(end + body)
+    }
+
+    fn examine_body(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
+        let (taken, done) = match &mut self.state {
+            State::Length(left) => {
+                let taken = (*left).min(bytes.len() as u64);
+                *left -= taken;
+                (taken as usize, *left == 0)
+            }
+            State::Chunked(body) => (body.feed(bytes)?, body.is_done()),
+            State::Head | State::Upgrade | State::Refused(_) => (0, false),
+        };
+        if done {
+            self.state = State::Head;
+        }
+        Ok(taken)
+    }
+
+    /// Refuses the request that begins with these bytes, if its head has not been handed over.
+    fn refuse(&mut self, refusal: Refusal, in_head: bool, bytes: &[u8]) -> io::Result<()> {
+        if !in_head {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, refusal.reason));
+        }
+        let start = bytes[..bytes.len().min(MAX_REFUSED_START)].to_vec();
+        self.link.request_started(Upgrade::Declined);
+        self.link.refuse(Refused { refusal, start });
+        self.state = State::Refused(0);
+        self.held = BytesMut::new();
+        Ok(())
+    }
+
+    /// Examines what is held; true if some of it may go, or the state has changed.
+    fn examine_held(&mut self) -> io::Result<bool> {
+        if !std::mem::take(&mut self.fresh) {
+            return Ok(false);
+        }
+        let in_head = matches!(self.state, State::Head);
+        let held = std::mem::take(&mut self.held);
+        let result = self.examine(&held);
+        match result {
+            Ok(passable) => {
+                self.passable = passable;
+                self.held = held;
+                if passable == 0 && in_head && !self.held.is_empty() {
+                    self.link.head_started();
+                }
+                Ok(passable > 0)
+            }
+            Err(refusal) => self.refuse(refusal, in_head, &held).map(|()| true),
+        }
+    }
+
+    /// Takes bytes that have just been read behind what is held: some may go from where they are, the rest is held.
+    fn take_in(&mut self, buf: &mut ReadBuf<'_>, start: usize) -> io::Result<()> {
+        let bytes = &buf.filled()[start..];
+        let mut passable = 0;
+        if self.held.is_empty() {
+            let in_head = matches!(self.state, State::Head);
+            match self.examine(bytes) {
+                Ok(taken) => passable = taken,
+                Err(refusal) => {
+                    let refused = self.refuse(refusal, in_head, bytes);
+                    buf.set_filled(start);
+                    return refused;
+                }
+            }
+            if passable == 0 && in_head {
+                self.link.head_started();
+            }
+            self.fresh = passable > 0;
+        } else {
+            let first_line = memchr::memchr(b'\n', &self.held).is_none();
+            self.fresh = first_line || memchr::memchr(b'\n', bytes).is_some() || self.held.len() > MAX_HEAD;
+        }
+        self.held.extend_from_slice(&bytes[passable..]);
+        buf.set_filled(start + passable);
+        Ok(())
+    }
+
+    /// Hands over what is known to be sound; false if there is none.
+    fn hand_over(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        if let State::Refused(at) = &mut self.state {
+            let rest = &STAND_IN[*at..];
+            let taken = rest.len().min(buf.remaining());
+            buf.put_slice(&rest[..taken]);
+            *at += taken;
+            return taken > 0;
+        }
+        let taken = self.passable.min(buf.remaining());
+        if taken == 0 {
+            return false;
+        }
+        buf.put_slice(&self.held[..taken]);
+        self.held.advance(taken);
+        self.passable -= taken;
+        self.fresh = self.passable == 0 && !self.held.is_empty();
+        if self.held.is_empty() {
+            self.held = BytesMut::new();
+        }
+        true
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if buf.remaining() == 0 || this.hand_over(buf) {
+                return Poll::Ready(Ok(()));
+            }
+            match this.state {
+                // The end of the stand-in is not the end of the connection.
+                State::Refused(_) => return Poll::Pending,
+                State::Upgrade if this.link.upgrade() == Upgrade::Declined => {
+                    this.state = State::Head;
+                    this.fresh = !this.held.is_empty();
+                }
+                // One read's worth is held until it is known which protocol it belongs to. The library reads again
+                // when the response has been sent.
+                State::Upgrade if !this.held.is_empty() => return Poll::Pending,
+                State::Head if this.link.head_is_late() => {
+                    let late = Refusal::new(StatusCode::REQUEST_TIMEOUT, "request header timeout");
+                    let held = std::mem::take(&mut this.held);
+                    this.refuse(late, true, &held)?;
+                    continue;
+                }
+                _ => {}
+            }
+            if this.examine_held()? {
+                continue;
+            }
+            let start = buf.filled().len();
+            ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+            if buf.filled().len() == start {
+                return Poll::Ready(Ok(()));
+            }
+            this.take_in(buf, start)?;
+            if buf.filled().len() > start {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.link.blocked(written.is_pending());
+        written
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.link.blocked(written.is_pending());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    /// The connection closes the socket itself, so that it can linger.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
