@@ -145,11 +145,9 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), Refusal> {
         b"*" if method == b"OPTIONS" => return Ok(()),
         _ => absolute_form_path(target).ok_or(Refusal::bad("malformed request target"))?,
     };
-    if path.iter().all(|&b| is_target_byte(b)) {
-        Ok(())
-    } else {
-        Err(Refusal::bad("malformed request target"))
-    }
+    let (path, query) = path.split_at(memchr::memchr(b'?', path).unwrap_or(path.len()));
+    let sound = path.iter().all(|&b| is_path_byte(b)) && query.iter().all(|&b| is_query_byte(b));
+    if sound { Ok(()) } else { Err(Refusal::bad("malformed request target")) }
 }
 
 /// What follows the authority of an absolute-form target, if it is one.

@@ -80,8 +80,8 @@ impl<S> Wire<S> {
         if !matches!(self.state, State::Head) {
             return self.examine_body(bytes);
         }
-        let skipped =
-            bytes.chunks_exact(2).take(MAX_EMPTY_LINES).take_while(|pair| pair == b"\r\n").count() * 2;
+        // One empty line before a request is ignored (RFC 9112 §2.2).
+        let skipped = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
         if matches!(bytes[skipped..], [] | [b'\r']) {
             return Ok(0);
         }
