@@ -1,4 +1,26 @@
-//! What operators see: the access log (one line a request) and the operator's log.
+//! What operators see: the access log (one line a request, on stdout) and the operator's log (stderr).
+//!
+//! Neither ever makes anybody wait: see [`writer`]. Imports nothing else of ours.
+
+pub mod access;
+mod escape;
+pub mod operator;
+mod pairs;
+pub mod record;
+mod stream;
+pub mod time;
+pub mod writer;
+
+pub use record::{Record, Target};
+
+use std::{
+    cell::RefCell,
+    io,
+    os::fd::AsFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use writer::Writer;
 
 /// What is logged and how.
 #[derive(Debug, Clone)]
@@ -35,4 +57,108 @@ pub enum Level {
     Info,
     Debug,
     Trace,
+}
+
+/// Starts both logs; once a process. From then on `tracing`'s events and panics are lines of the operator's log.
+///
+/// # Errors
+/// No thread can be started, a stream cannot be had, or `tracing` has a subscriber already.
+pub fn start(options: &Options) -> io::Result<Observe> {
+    let operator = operator::install(options)?;
+    let access = if options.requests {
+        let stream = io::stdout().as_fd().try_clone_to_owned()?;
+        Some(AccessLog::new(Writer::start("access-log", stream, options.format)?, options))
+    } else {
+        None
+    };
+    Ok(Observe { access, operator })
+}
+
+/// Both logs, running.
+#[derive(Debug)]
+pub struct Observe {
+    access: Option<AccessLog>,
+    operator: Arc<Writer>,
+}
+
+impl Observe {
+    /// Logs one finished request, unless requests are not logged or this path is not. Never waits.
+    pub fn log(&self, record: &Record) {
+        if let Some(access) = &self.access {
+            access.log(record);
+        }
+    }
+
+    /// Waits until both logs have written what they were given, `deadline` at most; blocks the thread. Says whether
+    /// it was done in time. For the way out: the threads that write end with the process.
+    pub fn flush(&self, deadline: Duration) -> bool {
+        let began = Instant::now();
+        let operator = self.operator.flush(deadline);
+        let rest = deadline.saturating_sub(began.elapsed());
+        self.access.as_ref().is_none_or(|access| access.writer.flush(rest)) && operator
+    }
+}
+
+#[derive(Debug)]
+struct AccessLog {
+    writer: Writer,
+    format: Format,
+    skip: Vec<String>,
+}
+
+/// What a thread that logs requests keeps from one line to the next.
+#[derive(Default)]
+struct Scratch {
+    line: Vec<u8>,
+    stamp: time::Stamp,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl AccessLog {
+    fn new(writer: Writer, options: &Options) -> Self {
+        Self { writer, format: options.format, skip: options.skip.clone() }
+    }
+
+    fn log(&self, record: &Record) {
+        /// A thread keeps no more for its next line.
+        const KEPT_BYTES: usize = 8 << 10;
+        if self.skip.iter().any(|path| path.as_bytes() == record.target.path()) {
+            return;
+        }
+        SCRATCH.with_borrow_mut(|Scratch { line, stamp }| {
+            line.clear();
+            access::line(line, record, self.format, stamp);
+            self.writer.send(line);
+            line.shrink_to(KEPT_BYTES);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test may fail by panicking
+    use super::*;
+    use std::{
+        io::{BufRead, BufReader, pipe},
+        net::Ipv4Addr,
+        time::SystemTime,
+    };
+
+    #[test]
+    fn requests_are_logged_but_for_the_paths_to_skip() {
+        let skip = vec!["/up".to_owned(), "/health".to_owned()];
+        let options = Options { requests: true, skip, format: Format::Combined, level: Level::Info };
+        let (reader, stream) = pipe().unwrap();
+        let access = AccessLog::new(Writer::start("test", stream, options.format).unwrap(), &options);
+        for target in ["/up", "/up/", "/up?a", "/upper", "/", "/health", "/?/up"] {
+            access.log(&Record::unread(target.into(), Ipv4Addr::LOCALHOST.into(), SystemTime::UNIX_EPOCH));
+        }
+        drop(access);
+        let lines = BufReader::new(reader).lines().map(Result::unwrap);
+        let logged: Vec<_> = lines.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect();
+        assert_eq!(logged, ["/up/", "/upper", "/", "/?/up"]);
+    }
 }
