@@ -59,7 +59,7 @@ fn application(counter: Counter) -> Router {
     let page = Html(assets::page());
     Router::new()
         .route("/", get(page))
-        .route("/up", get("ok\n"))
+        .route("/up", get("ok"))
         .route("/headers", get(headers))
         .route("/events", get(events))
         .route("/echo", get(echo))
