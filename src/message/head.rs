@@ -213,14 +213,18 @@ impl Fields {
         if host::is_valid(value) { Ok(()) } else { Err(Refusal::bad("malformed Host")) }
     }
 
-    /// RFC 9112 §6.2: digits and nothing else, once. Lists and repetitions, even of the same number, are refused.
-    fn add_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    /// RFC 9112 §6.2: digits and nothing else, once. Lists and repetitions, even of the same number, are refused, and so
+    /// is what other readers may take for octal, or for a number that ends at a space or tab.
+    fn add_length(&mut self, raw_value: &[u8]) -> Result<(), Refusal> {
         if self.length.is_some() {
             return Err(Refusal::bad("more than one Content-Length"));
         }
-        let digits = (!value.is_empty() && value.iter().all(u8::is_ascii_digit)).then_some(value);
-        let number =
-            digits.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|text| text.parse().ok());
+        let digits = match raw_value.strip_prefix(b" ").unwrap_or(raw_value) {
+            b"0" => Some(&b"0"[..]),
+            value @ [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => Some(value),
+            _ => None,
+        };
+        let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
         self.length = Some(number.ok_or(Refusal::bad("malformed Content-Length"))?);
         Ok(())
     }
