@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn help_and_check_list_the_same_settings() {
-        let (help, check) = (written(|out| help(out)), written(|out| check(&config(&[]), out)));
+        let (help, check) = (written(help), written(|out| check(&config(&[]), out)));
         let help_names: Vec<&str> = first_words(help.split_once("not set.\n").unwrap().1);
         let all: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         assert_eq!(help_names, all);
@@ -237,12 +237,12 @@ mod tests {
 
     #[test]
     fn help_fits_a_hundred_columns() {
-        let help = written(|out| help(out));
+        let help = written(help);
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     }
 
     #[test]
     fn the_version_is_the_package_s() {
-        assert_eq!(written(|out| version(out)), format!("thrust {}\n", env!("CARGO_PKG_VERSION")));
+        assert_eq!(written(version), format!("thrust {}\n", env!("CARGO_PKG_VERSION")));
     }
 }

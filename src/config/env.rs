@@ -17,7 +17,8 @@ pub const NOT_UTF8: char = char::REPLACEMENT_CHARACTER;
 #[derive(Debug)]
 pub struct Environment(BTreeMap<String, String>);
 
-/// The variable that a setting is read from. Where none is set, one that has the canonical name and the default.
+/// The variable that a setting is read from. Where none is set, one that has the canonical name and the
+/// default.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Variable {
@@ -29,8 +30,8 @@ pub struct Variable {
     pub value: String,
 }
 
-/// The chosen variables, a field a setting: its canonical name in lower case, without our prefix. What has no default is
-/// optional.
+/// The chosen variables, a field a setting: its canonical name in lower case, without our prefix. What has no
+/// default is optional.
 #[derive(Debug, Deserialize)]
 #[allow(missing_docs)] // the table of settings says what they are
 pub struct Raw {
@@ -92,7 +93,8 @@ impl Environment {
         envy::from_iter(chosen).map_err(|error| Fault(error.to_string()))
     }
 
-    /// The first variable set of those that set `setting`, or its default; `after` this name, where one is given.
+    /// The first variable set of those that set `setting`, or its default; `after` this name, where one is
+    /// given.
     pub fn choose(&self, setting: &'static Setting, after: Option<&str>, facts: Facts) -> Option<Variable> {
         let names = setting.names();
         let skipped =

@@ -1,4 +1,5 @@
-//! The environment, read once: [`Config`] cannot hold a bad value, and [`ConfigErrors`] names every fault in one report.
+//! The environment, read once: [`Config`] cannot hold a bad value, and [`ConfigErrors`] names every fault in
+//! one report.
 //!
 //! The parts own their options and never see a variable's name; only this module knows both.
 
@@ -28,7 +29,8 @@ pub struct Config {
     pub server: server::Options,
     /// Where the worker is told to listen.
     pub worker: Worker,
-    /// A backend that something else runs, to be asked instead of the worker. Never together with a worker's socket.
+    /// A backend that something else runs, to be asked instead of the worker. Never together with a worker's
+    /// socket.
     pub backend: Option<upstream::Target>,
     /// While the worker has never accepted a connection, requests wait this long; zero never waits.
     pub boot_timeout: Duration,
@@ -52,7 +54,8 @@ pub struct Worker {
 }
 
 impl Config {
-    /// Reads the variables; `terminal` says whether standard output is one, which changes the log's default format.
+    /// Reads the variables; `terminal` says whether standard output is one, which changes the log's default
+    /// format.
     ///
     /// # Errors
     ///
@@ -123,7 +126,8 @@ impl Config {
         }
     }
 
-    /// What must not be together. A port that is at fault by itself takes no part: its default stands in for it.
+    /// What must not be together. A port that is at fault by itself takes no part: its default stands in for
+    /// it.
     fn cross_check(&self, environment: &Environment, read: &mut Reader) {
         let (socket, backend) =
             (environment.sets("THRUST_WORKER_SOCKET"), environment.sets("THRUST_UPSTREAM_URL"));

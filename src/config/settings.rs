@@ -153,10 +153,11 @@ pub static SETTINGS: &[Setting] = &[
     .flag("debug", "info"),
 ];
 
-/// Names of the configuration contract that this version does not do yet, with Thruster's name where there is one.
+/// Names of the configuration contract that this version does not do yet, with Thruster's name where there is
+/// one.
 ///
-/// They get a warning instead of silence. Aliases without a prefix get none (they may be the application's own),
-/// unless they stand in the first column.
+/// They get a warning instead of silence, alias with Thruster's prefix included. Aliases without a prefix get
+/// none (they may be the application's own), unless they stand in the first column.
 pub static PLANNED: &[(&str, Option<&str>)] = &[
     ("THRUST_HTTPS_PORT", Some("HTTPS_PORT")),
     ("THRUST_REDIRECT_PORT", None),
@@ -212,8 +213,8 @@ impl Setting {
 
     /// Every name that sets it; the first one set wins.
     ///
-    /// A canonical name without our prefix (`PORT`) is one that platforms set for everybody: what was said to us alone
-    /// goes before it.
+    /// A canonical name without our prefix (`PORT`) is one that platforms set for everybody: what was said to
+    /// us alone goes before it.
     pub fn names(&self) -> Vec<String> {
         let ours = self.name.starts_with(PREFIX);
         let aliases = self.alias.into_iter().flat_map(|alias| {

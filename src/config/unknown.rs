@@ -50,7 +50,8 @@ impl Known {
         self.alias.unwrap_or(self.canonical.strip_prefix(PREFIX).unwrap_or(self.canonical))
     }
 
-    /// The known name to suggest to somebody who wrote `name`: Thruster's prefix is kept where its alias was meant.
+    /// The known name to suggest to somebody who wrote `name`: Thruster's prefix is kept where its alias was
+    /// meant.
     fn spelled_like(self, name: &str) -> String {
         match self.alias {
             Some(alias) if name.starts_with(THRUSTER_PREFIX) => format!("{THRUSTER_PREFIX}{alias}"),
