@@ -1,5 +1,7 @@
 //! `thrust`: the web accelerator that lives inside an application's container.
 
+pub mod cli;
+pub mod config;
 pub mod message;
 pub mod observe;
 pub mod process;

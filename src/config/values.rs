@@ -1,0 +1,355 @@
+//! What a value's text means: sizes, durations, booleans, lists, networks, addresses.
+//!
+//! Pure functions of trimmed, non-empty text. None of them clamps: what does not fit is [`Invalid`].
+
+use super::report::shown;
+use crate::{
+    observe::{Format, Level},
+    process::Socket,
+    upstream::Target,
+};
+use ipnet::IpNet;
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv6Addr},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// Why a value cannot be taken, to be read after it: `is not a port: a number from 0 to 65535`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid(pub Cow<'static, str>);
+
+/// Outcome of reading a value.
+pub type Parsed<T> = Result<T, Invalid>;
+
+/// Longer than anybody means, short enough that a clock can always be set by it.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// `sun_path` holds 108 bytes, the closing NUL among them.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// A port to listen on; 0 is any free one.
+pub fn port(text: &str) -> Parsed<u16> {
+    digits(text).ok_or(invalid("is not a port: a number from 0 to 65535"))
+}
+
+/// A port to connect to.
+pub fn worker_port(text: &str) -> Parsed<u16> {
+    let port = digits(text).filter(|port| *port != 0);
+    port.ok_or(invalid("is not a port of a worker: a number from 1 to 65535"))
+}
+
+/// An address to listen on; `None` is every address, of either family.
+pub fn bind(text: &str) -> Parsed<Option<IpAddr>> {
+    let address: IpAddr =
+        text.parse().map_err(|_| invalid("is not an IP address, such as 127.0.0.1, 0.0.0.0 or ::"))?;
+    Ok((address != IpAddr::V6(Ipv6Addr::UNSPECIFIED)).then_some(address))
+}
+
+/// Bytes, or a whole number with `KB`, `MB`, `GB` (powers of 1024) in any case.
+pub fn size(text: &str) -> Parsed<u64> {
+    let (number, unit) = split_unit(text);
+    let factor = match unit.to_ascii_uppercase().as_str() {
+        "" => Some(1),
+        "KB" => Some(1 << 10),
+        "MB" => Some(1 << 20),
+        "GB" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = digits::<u64>(number).zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    bytes.ok_or(invalid("is not a size: bytes, or a whole number with KB, MB or GB, less than 2^64 bytes"))
+}
+
+/// A [`size`] where 0 is no limit.
+pub fn size_limit(text: &str) -> Parsed<Option<u64>> {
+    size(text).map(|size| (size != 0).then_some(size))
+}
+
+/// Seconds with decimals, or a number with `ms`, `s`, `m`, `h`; at most a hundred years.
+pub fn duration(text: &str) -> Parsed<Duration> {
+    read_duration(text).ok_or(invalid(
+        "is not a duration: seconds (decimals allowed), or a number with ms, s, m or h, at most 100 years",
+    ))
+}
+
+/// A [`duration`] where 0 is no limit.
+pub fn timeout(text: &str) -> Parsed<Option<Duration>> {
+    duration(text).map(|duration| (!duration.is_zero()).then_some(duration))
+}
+
+/// `1/0`, `true/false`, `t/f`, `yes/no`, `on/off`, any case.
+pub fn boolean(text: &str) -> Parsed<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "t" | "yes" | "on" => Ok(true),
+        "0" | "false" | "f" | "no" | "off" => Ok(false),
+        _ => Err(invalid("is not a boolean: 1/0, true/false, t/f, yes/no or on/off")),
+    }
+}
+
+/// Networks in CIDR notation or single addresses, comma separated.
+pub fn networks(text: &str) -> Parsed<Vec<IpNet>> {
+    let network = |item: &str| item.parse().or_else(|_| item.parse::<IpAddr>().map(IpNet::from)).ok();
+    list(text, "networks, such as 10.0.0.0/8,::1", network)
+}
+
+/// Paths of URLs, comma separated.
+pub fn url_paths(text: &str) -> Parsed<Vec<String>> {
+    list(text, "paths that start with /", |item| item.starts_with('/').then(|| item.to_owned()))
+}
+
+/// A file's path.
+pub fn file(text: &str) -> Parsed<PathBuf> {
+    Ok(PathBuf::from(text))
+}
+
+/// The worker's socket: a path or `auto`.
+pub fn socket(text: &str) -> Parsed<Socket> {
+    if text == "auto" {
+        Ok(Socket::Auto)
+    } else if text.starts_with("unix:") {
+        Err(invalid("is not a path: leave unix: out, or write auto"))
+    } else {
+        socket_path(text).map(Socket::Path)
+    }
+}
+
+/// A backend that something else runs: `http://host:port` (port 80 where it is left out) or `unix:/path`.
+pub fn upstream_url(text: &str) -> Parsed<Target> {
+    const ALLOWED: &str = "is not a backend: http://host:port or unix:/path, and nothing else in it";
+    if let Some(path) = text.strip_prefix("unix:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        return if path.starts_with('/') {
+            socket_path(path).map(Target::Unix)
+        } else {
+            Err(invalid(ALLOWED))
+        };
+    }
+    let authority = match text.split_at_checked("http://".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http://") => {
+            rest.strip_suffix('/').unwrap_or(rest)
+        }
+        _ => return Err(invalid(ALLOWED)),
+    };
+    let (host, port) = split_authority(authority).ok_or(invalid(ALLOWED))?;
+    Ok(Target::Tcp { host: host.to_owned(), port })
+}
+
+/// A log line's format.
+pub fn log_format(text: &str) -> Parsed<Format> {
+    match text {
+        "json" => Ok(Format::Json),
+        "logfmt" => Ok(Format::Logfmt),
+        "combined" => Ok(Format::Combined),
+        "text" => Ok(Format::Text),
+        _ => Err(invalid("is not a log format: json, logfmt, combined or text")),
+    }
+}
+
+/// The operator's log's threshold.
+pub fn log_level(text: &str) -> Parsed<Level> {
+    match text.to_ascii_lowercase().as_str() {
+        "error" => Ok(Level::Error),
+        "warn" => Ok(Level::Warn),
+        "info" => Ok(Level::Info),
+        "debug" => Ok(Level::Debug),
+        "trace" => Ok(Level::Trace),
+        _ => Err(invalid("is not a log level: error, warn, info, debug or trace")),
+    }
+}
+
+const fn invalid(why: &'static str) -> Invalid {
+    Invalid(Cow::Borrowed(why))
+}
+
+/// A number of digits alone: `parse` would take a plus sign too.
+fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// `64 MB` → `64`, `MB`.
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    (number, unit.trim_start())
+}
+
+fn read_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = split_unit(text);
+    let unit = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    // Digits and dots alone: neither a sign nor an exponent, NaN or infinity comes this far.
+    let seconds = number.parse::<f64>().ok()? * unit;
+    let duration = Duration::try_from_secs_f64(seconds).ok()?;
+    // 0 often means "no limit": what is more than nothing must not round down to it.
+    let vanished = duration.is_zero() && number.contains(|c: char| ('1'..='9').contains(&c));
+    (duration <= LONGEST && !vanished).then_some(duration)
+}
+
+/// Comma separated items, at least one.
+fn list<T>(text: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Parsed<Vec<T>> {
+    let wrong =
+        |item: &str| Invalid(format!("is not a comma separated list of {what} (see {})", shown(item)).into());
+    text.split(',').map(str::trim).map(|item| read(item).ok_or_else(|| wrong(item))).collect()
+}
+
+fn socket_path(text: &str) -> Parsed<PathBuf> {
+    if text.len() > LONGEST_SOCKET_PATH {
+        return Err(invalid("is too long for the path of a Unix socket: at most 107 bytes"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// Host (an IPv6 address without its brackets) and port of `host[:port]` (RFC 3986 §3.2, without userinfo).
+fn split_authority(authority: &str) -> Option<(&str, u16)> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<Ipv6Addr>().ok()?;
+            (host, port)
+        }
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let valid = authority.starts_with('[') || (!host.is_empty() && host.bytes().all(named));
+    let port = if port.is_empty() { 80 } else { worker_port(port.strip_prefix(':')?).ok()? };
+    valid.then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Debug;
+
+    /// Each text with what it means; `None` is a fault.
+    #[track_caller]
+    fn table<T: Debug + PartialEq, const N: usize>(
+        read: fn(&str) -> Parsed<T>,
+        rows: [(&str, Option<T>); N],
+    ) {
+        for (text, expected) in rows {
+            assert_eq!(read(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ports() {
+        table(
+            port,
+            [("0", Some(0)), ("65535", Some(65535)), ("080", Some(80)), ("65536", None), ("+80", None)],
+        );
+        table(port, [("-1", None), ("8o", None), ("80 ", None), ("1e3", None), ("\u{0663}", None)]);
+        table(worker_port, [("1", Some(1)), ("0", None), ("00", None), ("70000", None)]);
+    }
+
+    #[test]
+    fn sizes() {
+        table(
+            size,
+            [("0", Some(0)), ("1048576", Some(1 << 20)), ("64MB", Some(64 << 20)), ("1 kb", Some(1024))],
+        );
+        table(size, [("2Gb", Some(2 << 30)), ("18446744073709551615", Some(u64::MAX))]);
+        table(size, [("18446744073709551616", None), ("17179869184GB", None), ("-1", None), ("+1", None)]);
+        table(
+            size,
+            [("1.5GB", None), ("MB", None), ("1TB", None), ("1MBs", None), ("NaN", None), ("1 2", None)],
+        );
+        table(size_limit, [("0", Some(None)), ("0MB", Some(None)), ("1KB", Some(Some(1024)))]);
+    }
+
+    #[test]
+    fn durations() {
+        let millis = |millis| Some(Duration::from_millis(millis));
+        table(
+            duration,
+            [("0", millis(0)), ("30", millis(30_000)), ("0.25", millis(250)), (".5s", millis(500))],
+        );
+        table(duration, [("1500ms", millis(1500)), ("1.5 m", millis(90_000)), ("2h", millis(7_200_000))]);
+        table(
+            duration,
+            [("-1", None), ("+1", None), ("NaN", None), ("inf", None), ("1e3", None), ("1.2.3", None)],
+        );
+        table(duration, [("", None), (".", None), ("s", None), ("1d", None), ("1M", None), ("1m30s", None)]);
+        table(duration, [("876000h", Some(LONGEST)), ("876001h", None), ("99999999999999999999999", None)]);
+        table(duration, [("0.0000000001", None), ("0.000", millis(0))]);
+        table(timeout, [("0", Some(None)), ("0ms", Some(None)), ("1", Some(millis(1000)))]);
+    }
+
+    #[test]
+    fn booleans() {
+        for text in ["1", "true", "T", "Yes", "ON"] {
+            assert_eq!(boolean(text), Ok(true), "{text}");
+        }
+        for text in ["0", "False", "f", "NO", "off"] {
+            assert_eq!(boolean(text), Ok(false), "{text}");
+        }
+        table(boolean, [("2", None), ("y", None), ("n", None), ("enabled", None)]);
+    }
+
+    #[test]
+    fn addresses() {
+        table(bind, [("::", Some(None)), ("0.0.0.0", Some(Some(IpAddr::from([0, 0, 0, 0]))))]);
+        table(bind, [("::1", Some("::1".parse().ok())), ("localhost", None), ("127.0.0.1:80", None)]);
+    }
+
+    #[test]
+    fn lists() {
+        let nets = |texts: &[&str]| texts.iter().map(|text| text.parse().ok()).collect::<Option<Vec<_>>>();
+        table(networks, [("10.0.0.0/8 , ::1", nets(&["10.0.0.0/8", "::1/128"]))]);
+        table(networks, [("192.0.2.7", nets(&["192.0.2.7/32"])), ("10.0.0.0/33", None), ("all", None)]);
+        table(networks, [(",", None), ("::1,", None)]);
+        table(
+            url_paths,
+            [("/up, /ping", Some(vec!["/up".into(), "/ping".into()])), ("up", None), ("/up,,", None)],
+        );
+        let wrong = networks("::1,foo").map_err(|invalid| invalid.0.into_owned());
+        assert!(wrong.is_err_and(|why| why.contains("\"foo\"")));
+    }
+
+    #[test]
+    fn sockets() {
+        let path = |path: &str| Some(Socket::Path(path.into()));
+        table(
+            socket,
+            [("auto", Some(Socket::Auto)), ("tmp/a.sock", path("tmp/a.sock")), ("unix:///a", None)],
+        );
+        assert!(socket(&"x".repeat(107)).is_ok() && socket(&"x".repeat(108)).is_err());
+    }
+
+    #[test]
+    fn backends() {
+        let tcp = |host: &str, port| Some(Target::Tcp { host: host.into(), port });
+        let unix = |path: &str| Some(Target::Unix(path.into()));
+        table(
+            upstream_url,
+            [("http://app:8080", tcp("app", 8080)), ("HTTP://my-app.test/", tcp("my-app.test", 80))],
+        );
+        table(upstream_url, [("http://[::1]:3000", tcp("::1", 3000)), ("http://[::1]", tcp("::1", 80))]);
+        table(
+            upstream_url,
+            [("http://10.0.0.1", tcp("10.0.0.1", 80)), ("http://my_app:1", tcp("my_app", 1))],
+        );
+        table(upstream_url, [("unix:/run/a", unix("/run/a")), ("unix:///run/a", unix("/run/a"))]);
+        for text in [
+            "app app:80 https://app http:// http://:80 http://app: http://app:0 http://app:65536 http://app:+80",
+            "http://app/x http://app// http://app?x http://app#x http://u:p@app http://::1 http://[::1 http://[x]:1",
+            "http://[::1]x unix: unix:run/a http:/é/app é",
+        ]
+        .iter()
+        .flat_map(|line| line.split(' '))
+        {
+            assert_eq!(upstream_url(text).ok(), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words() {
+        table(log_format, [("logfmt", Some(Format::Logfmt)), ("xml", None)]);
+        table(log_level, [("WARN", Some(Level::Warn)), ("1", None), ("fatal", None)]);
+    }
+}
