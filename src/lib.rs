@@ -1,5 +1,6 @@
 //! `thrust`: the web accelerator that lives inside an application's container.
 
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod message;

@@ -1,3 +1,116 @@
 //! The program: arguments, configuration, runtime, `app::run`.
 
-fn main() {}
+use std::{
+    ffi::OsString,
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+    thread::available_parallelism,
+    time::Duration,
+};
+use thrust::{
+    app,
+    cli::{self, Action},
+    config::{Config, ConfigErrors, Warning},
+    observe::{self, Observe},
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// sysexits(3): something was found in an unconfigured or misconfigured state.
+const EX_CONFIG: u8 = 78;
+/// How long the last log lines may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let action = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(action) => action,
+        Err(error) => return ExitCode::from(complain(error, cli::EXIT_USAGE)),
+    };
+    let code = match action {
+        Action::Help => print(|out| cli::help(out)),
+        Action::Version => print(|out| cli::version(out)),
+        Action::Check => check(),
+        Action::Run(command) => run(command),
+    };
+    ExitCode::from(code)
+}
+
+fn configuration() -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    Config::from_env(std::env::vars_os(), io::stdout().is_terminal())
+}
+
+fn check() -> u8 {
+    match configuration() {
+        Ok((config, warnings)) => {
+            complain_of(&warnings);
+            print(|out| cli::check(&config, out))
+        }
+        Err(errors) => misconfigured(&errors),
+    }
+}
+
+fn run(command: Vec<OsString>) -> u8 {
+    let (config, warnings) = match configuration() {
+        Ok(configuration) => configuration,
+        Err(errors) => return misconfigured(&errors),
+    };
+    if let Err(error) = cli::needs_command(&command, &config) {
+        complain_of(&warnings);
+        return complain(error, cli::EXIT_USAGE);
+    }
+    let started = observe::start(&config.log).and_then(|observe| Ok((observe, runtime()?)));
+    let (observe, runtime) = match started {
+        Ok((observe, runtime)) => (Arc::new(observe), runtime),
+        Err(error) => return complain(format!("cannot start: {error}"), 1),
+    };
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    serve(&runtime, config, command, observe)
+}
+
+fn serve(runtime: &Runtime, config: Config, command: Vec<OsString>, observe: Arc<Observe>) -> u8 {
+    let code = match runtime.block_on(app::run(config, command, observe.clone())) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!("{error}");
+            error.exit_code()
+        }
+    };
+    observe.flush(LAST_LINES);
+    code
+}
+
+/// One thread a core that we may use; none but this one where that is one.
+fn runtime() -> io::Result<Runtime> {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.worker_threads(cores).enable_all().build()
+}
+
+fn misconfigured(errors: &ConfigErrors) -> u8 {
+    complain_of(&errors.warnings);
+    complain(errors, EX_CONFIG)
+}
+
+fn complain_of(warnings: &[Warning]) {
+    for warning in warnings {
+        complain(format_args!("warning: {warning}"), 0);
+    }
+}
+
+/// Says what is wrong where nobody can miss it. If even that cannot be written, the exit code has to do.
+fn complain(error: impl Display, code: u8) -> u8 {
+    let _ = writeln!(io::stderr(), "thrust: {error}");
+    code
+}
+
+/// Prints to standard output. A reader that has gone away is no error: `thrust --help | head`.
+fn print(write: impl FnOnce(&mut io::StdoutLock) -> io::Result<()>) -> u8 {
+    match write(&mut io::stdout().lock()) {
+        Ok(()) => 0,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(error) => complain(format!("cannot write: {error}"), 1),
+    }
+}

@@ -81,25 +81,26 @@ impl Config {
         Ok((config, warnings))
     }
 
-    /// How the worker is reached, once it is known which path its socket has, where it has one.
-    pub fn upstream(&self, socket: Option<PathBuf>) -> upstream::Options {
+    /// How the worker is reached, once it is known which path its socket has, where it has one, and whether we run it.
+    pub fn upstream(&self, socket: Option<PathBuf>, supervised: bool) -> upstream::Options {
         let worker = || socket.map_or(upstream::Target::Loopback(self.worker.port), upstream::Target::Unix);
         let target = self.backend.clone().unwrap_or_else(worker);
-        upstream::Options { target, boot_timeout: self.boot_timeout }
+        upstream::Options { target, boot_timeout: self.boot_timeout, supervised }
     }
 
     fn read(raw: Raw, read: &mut Reader) -> Self {
         let everyone = read.value(raw.forward_headers, values::boolean);
         let proxies = read.optional(raw.trusted_proxies, values::networks);
+        let timeouts = server::Timeouts {
+            idle: read.value(raw.idle_timeout, values::timeout),
+            read: read.value(raw.read_timeout, values::timeout),
+            write: read.value(raw.write_timeout, values::timeout),
+        };
         Self {
             server: server::Options {
                 address: read.value(raw.bind, values::bind),
                 port: read.value(raw.port, values::port),
-                timeouts: server::Timeouts {
-                    idle: read.value(raw.idle_timeout, values::timeout),
-                    read: read.value(raw.read_timeout, values::timeout),
-                    write: read.value(raw.write_timeout, values::timeout),
-                },
+                timeouts,
             },
             worker: Worker {
                 port: read.value(raw.worker_port, values::worker_port),
@@ -109,6 +110,7 @@ impl Config {
             boot_timeout: read.value(raw.boot_timeout, values::duration),
             proxy: proxy::Options {
                 max_request_body: read.value(raw.max_request_body, values::size_limit),
+                body_timeout: timeouts.read,
                 trust: proxies.map_or(if everyone { Trust::Everyone } else { Trust::Nobody }, Trust::Peers),
                 bad_gateway_page: read.value(raw.bad_gateway_page, values::file),
             },
@@ -187,7 +189,7 @@ mod tests {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!([timeouts.idle, timeouts.read, timeouts.write], [60, 30, 30].map(seconds));
         assert_eq!(config.worker, Worker { port: 3001, socket: None });
-        assert_eq!(config.upstream(None).target, Target::Loopback(3001));
+        assert_eq!(config.upstream(None, true).target, Target::Loopback(3001));
         assert_eq!(config.boot_timeout, Duration::from_secs(30));
         assert_eq!((config.proxy.max_request_body, config.proxy.trust), (None, Trust::Everyone));
         assert_eq!(config.proxy.bad_gateway_page, PathBuf::from("./public/502.html"));
@@ -267,11 +269,11 @@ mod tests {
 
     #[test]
     fn a_backend_or_a_socket_takes_the_place_of_the_port() {
-        let url = config(&[("THRUST_UPSTREAM_URL", "http://app:8080")]).upstream(None);
+        let url = config(&[("THRUST_UPSTREAM_URL", "http://app:8080")]).upstream(None, true);
         assert_eq!(url.target, Target::Tcp { host: "app".into(), port: 8080 });
         let with_socket = config(&[("THRUST_WORKER_SOCKET", "auto")]);
         assert_eq!(with_socket.worker.socket, Some(Socket::Auto));
-        assert_eq!(with_socket.upstream(Some("/run/x".into())).target, Target::Unix("/run/x".into()));
+        assert_eq!(with_socket.upstream(Some("/run/x".into()), true).target, Target::Unix("/run/x".into()));
         let both = [("THRUST_UPSTREAM_URL", "http://app"), ("THRUST_WORKER_SOCKET", "auto")];
         assert_eq!(faults(&both).len(), 1);
     }

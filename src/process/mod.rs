@@ -1,5 +1,15 @@
 //! The worker's process: started, signalled, watched, reaped.
 
+mod limits;
+mod signals;
+mod socket;
+mod worker;
+
+pub use limits::FileLimit;
+pub use signals::{Event, Signals};
+pub use socket::SocketPath;
+pub use worker::{SpawnError, Worker, exit_code};
+
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// The command and how it is told where to listen.
@@ -10,7 +20,7 @@ pub struct Options {
     /// The port the worker is to listen on: its `PORT` and `THRUST_WORKER_PORT`.
     pub port: u16,
     /// The Unix socket it is to listen on, where one was asked for: its `THRUST_WORKER_SOCKET`.
-    pub socket: Option<Socket>,
+    pub socket: Option<PathBuf>,
 }
 
 /// The Unix socket that was asked for.

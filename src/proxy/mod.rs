@@ -1,13 +1,29 @@
-//! The product: a request's journey from the client to the worker and back.
+//! The product: a request's journey from the client to the worker and back. Begin with [`pipeline`].
+
+mod admit;
+mod body;
+mod depart;
+mod exchange;
+mod failure;
+mod page;
+pub mod pipeline;
+mod prepare;
+mod request_body;
+mod upgrade;
+
+pub use pipeline::Proxy;
+pub use request_body::RequestBody;
 
 use crate::message::forwarded::Trust;
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// What the journey needs to know.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Larger request bodies, in bytes, get 413; `None` is no limit.
     pub max_request_body: Option<u64>,
+    /// A request body must make progress within this; `None` is no limit.
+    pub body_timeout: Option<Duration>,
     /// Whose `X-Forwarded-*` headers are believed.
     pub trust: Trust,
     /// HTML shown for 502, where the file exists.

@@ -1,6 +1,23 @@
-//! The worker, reached over TCP or a Unix socket.
+//! The worker, reached over TCP or a Unix socket: a pool of connections, and the rule for trying again.
 
-use std::{path::PathBuf, time::Duration};
+mod body;
+mod connect;
+mod error;
+mod pool;
+mod reach;
+
+pub use body::ResponseBody;
+pub use error::UpstreamError;
+
+use bytes::Bytes;
+use connect::Stream;
+use http::{Method, Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use pool::{Pool, Sender};
+use reach::Reach;
+use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
 
 /// How the worker is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,4 +42,109 @@ pub struct Options {
     pub target: Target,
     /// While it has never accepted a connection, requests wait this long; zero never waits.
     pub boot_timeout: Duration,
+    /// Whether we run it ourselves, so that a port that is closed for a moment may be a restart.
+    pub supervised: bool,
+}
+
+/// The worker. Cheap to clone. `B` is the type of the request bodies.
+pub struct Upstream<B> {
+    inner: Arc<Inner<B>>,
+}
+
+struct Inner<B> {
+    target: Target,
+    pool: Arc<Pool<B>>,
+    reach: Arc<Reach>,
+}
+
+impl<B> Clone for Upstream<B> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<B> Upstream<B>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Default + Send + 'static,
+{
+    /// Begins to look out for the worker; within a runtime.
+    pub fn start(options: Options) -> Self {
+        let pool = Pool::start();
+        let target = options.target.clone();
+        Self { inner: Arc::new(Inner { target, pool, reach: Reach::start(options) }) }
+    }
+
+    /// Whether the worker has never accepted a connection.
+    pub fn is_booting(&self) -> bool {
+        self.inner.reach.is_booting()
+    }
+
+    /// The worker was told to restart: its port may be closed for a while.
+    pub fn expect_restart(&self) {
+        self.inner.reach.expect_restart();
+    }
+
+    /// The worker has ended: whoever still waits for it is told so in a moment.
+    pub fn worker_gone(&self) {
+        self.inner.reach.worker_gone();
+    }
+
+    /// Sends a request and waits for the response's head, however long the worker takes for it.
+    ///
+    /// A request is sent a second time only if nothing of it was sent, or if it was sent on a connection that had been
+    /// idle, is idempotent and has no body (RFC 9110 §9.2.2): then the worker had closed the connection in that moment.
+    pub async fn send(&self, mut request: Request<B>) -> Result<Response<ResponseBody<B>>, UpstreamError> {
+        let may_repeat = is_idempotent(request.method()) && request.body().is_end_stream();
+        while let Some(mut sender) = self.inner.pool.take(may_repeat).await {
+            let copy = may_repeat.then(|| head_copy(&request));
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok(self.lend(sender, response)),
+                Err(mut failed) => match failed.take_message().or(copy) {
+                    Some(again) => request = again,
+                    None => return Err(failed.into_error().into()),
+                },
+            }
+        }
+        let mut sender = self.connect().await?;
+        match sender.try_send_request(request).await {
+            Ok(response) => Ok(self.lend(sender, response)),
+            Err(failed) => Err(failed.into_error().into()),
+        }
+    }
+
+    async fn connect(&self) -> Result<Sender<B>, UpstreamError> {
+        let stream = self.inner.reach.patiently(|| connect::connect(&self.inner.target)).await?;
+        let (sender, connection) = http1::handshake::<TokioIo<Stream>, B>(TokioIo::new(stream)).await?;
+        let reach = self.inner.reach.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                result = connection.with_upgrades() => if let Err(error) = result {
+                    tracing::debug!(%error, "connection to the worker broken");
+                },
+                () = reach.gone() => {}
+            }
+        });
+        Ok(sender)
+    }
+
+    /// A response whose connection comes back into the pool at its end.
+    fn lend(&self, sender: Sender<B>, response: Response<Incoming>) -> Response<ResponseBody<B>> {
+        let switched = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+        let pool = (!switched).then(|| self.inner.pool.clone());
+        response.map(|body| ResponseBody::new(body, sender, pool))
+    }
+}
+
+/// RFC 9110 §9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}
+
+/// The same request; only for those without a body.
+fn head_copy<B: Default>(request: &Request<B>) -> Request<B> {
+    let mut copy = Request::new(B::default());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
 }

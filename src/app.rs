@@ -1,0 +1,299 @@
+//! The whole program, put together: what starts in which order, and what stops in which order.
+
+use crate::{
+    config::Config,
+    observe::Observe,
+    process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code},
+    proxy::{Proxy, RequestBody},
+    server::{self, Acceptor, Connections},
+    upstream::Upstream,
+};
+use nix::sys::{signal::Signal, wait::WaitStatus};
+use std::{ffi::OsString, fmt, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+};
+
+/// How long the last responses may take when the worker has ended by itself.
+const LAST_RESPONSES: Duration = Duration::from_secs(2);
+
+/// Runs until the worker ends, or until we are told to stop; gives the exit code. Must be polled on the main thread.
+///
+/// # Errors
+/// What kept it from starting.
+pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) -> Result<u8, StartError> {
+    // Signals first, so that none is lost; ports next, so that no application is started in vain.
+    let signals = Signals::install().map_err(StartError::Signals)?;
+    let limit = FileLimit::raise();
+    let listener = listen(&config.server)?;
+    let socket =
+        config.worker.socket.as_ref().map(SocketPath::choose).transpose().map_err(StartError::Socket)?;
+    let worker = start_worker(&config, command, socket.as_ref(), limit)?;
+
+    let path = socket.as_ref().map(|socket| socket.path().to_owned());
+    let upstream = Upstream::start(config.upstream(path, worker.is_some()));
+    let connections = Connections::new();
+    let proxy = Proxy::new(config.proxy, upstream.clone(), observe);
+    let acceptor = Acceptor::new(proxy, connections.clone(), &config.server, limit.connections());
+    let accepting = tokio::spawn(acceptor.run(listener));
+    let app = App { signals, worker, upstream, connections, accepting, shutdown: config.shutdown };
+    Ok(app.serve().await)
+}
+
+fn listen(options: &server::Options) -> Result<TcpListener, StartError> {
+    let bound = server::bind(options.address, options.port).and_then(TcpListener::from_std);
+    let listener = bound.map_err(|error| StartError::Bind(options.clone(), error))?;
+    let address = listener.local_addr().map_err(|error| StartError::Bind(options.clone(), error))?;
+    tracing::info!(%address, "listening");
+    Ok(listener)
+}
+
+fn start_worker(
+    config: &Config,
+    command: Vec<OsString>,
+    socket: Option<&SocketPath>,
+    limit: FileLimit,
+) -> Result<Option<Worker>, StartError> {
+    if command.is_empty() {
+        return Ok(None);
+    }
+    let socket = socket.map(|socket| socket.path().to_owned());
+    let options = process::Options { command, port: config.worker.port, socket };
+    let worker = Worker::spawn(&options, limit).map_err(StartError::Worker)?;
+    tracing::info!(pid = worker.pid(), port = options.port, "worker started");
+    Ok(Some(worker))
+}
+
+/// Everything that runs.
+struct App {
+    signals: Signals,
+    worker: Option<Worker>,
+    upstream: Upstream<RequestBody>,
+    connections: Arc<Connections>,
+    accepting: JoinHandle<()>,
+    shutdown: Shutdown,
+}
+
+impl App {
+    /// Serves until the worker ends or a signal stops us.
+    async fn serve(mut self) -> u8 {
+        loop {
+            let event = self.next_signal().await;
+            match event.signal {
+                Signal::SIGTERM | Signal::SIGINT => return self.stop(event).await,
+                Signal::SIGQUIT if self.worker.is_none() => return self.stop(event).await,
+                Signal::SIGCHLD => {
+                    if let Some(status) = self.reap() {
+                        report_end(status);
+                        return self.worker_ended(status).await;
+                    }
+                }
+                _ => self.pass_on(event),
+            }
+        }
+    }
+
+    /// A clean stop, in this order:
+    ///
+    /// 1. `delay`: go on serving, for balancers that stop sending a little late.
+    /// 2. Accept no more; serve every connection that the kernel has accepted.
+    /// 3. Drain: responses say `Connection: close`, idle connections are closed, requests in flight finish; WebSockets
+    ///    and event streams are closed as soon as only they are left.
+    /// 4. TERM to the worker when nothing is in flight, at the latest after three quarters of `timeout`.
+    /// 5. KILL to the worker at the end of `timeout`.
+    ///
+    /// Should the worker end before its turn, what is in flight is answered with 502, and that is all.
+    async fn stop(mut self, first: Event) -> u8 {
+        let Shutdown { delay, timeout: limit } = self.shutdown;
+        tracing::info!(signal = %first.signal, connections = self.connections.open(), "stopping");
+        if !delay.is_zero()
+            && let Err(status) = self.meanwhile(sleep(delay)).await
+        {
+            return self.worker_ended(status).await;
+        }
+        let deadline = Instant::now() + limit;
+        match self.drain(deadline - limit / 4).await {
+            Err(status) => self.worker_ended(status).await,
+            Ok(()) => self.stop_worker(first, deadline).await,
+        }
+    }
+
+    /// Waits until no request is in flight, until `deadline` at most. An error: the worker has ended meanwhile.
+    async fn drain(&mut self, deadline: Instant) -> Result<(), WaitStatus> {
+        self.connections.start_draining();
+        let connections = self.connections.clone();
+        let accepting = std::mem::replace(&mut self.accepting, tokio::spawn(async {}));
+        let drained = async move {
+            // A panic of the accept loop has been logged, and must not keep us from stopping.
+            let _ = accepting.await;
+            connections.drained().await;
+        };
+        if self.meanwhile(timeout_at(deadline, drained)).await?.is_err() {
+            tracing::warn!(
+                connections = self.connections.open(),
+                "requests are still in flight; stopping all the same"
+            );
+        }
+        Ok(())
+    }
+
+    /// Ends the worker: TERM now, KILL at the deadline.
+    async fn stop_worker(mut self, first: Event, deadline: Instant) -> u8 {
+        let Some(worker) = &self.worker else { return 0 };
+        // At a terminal the worker has got the signal as we have.
+        if !first.from_kernel {
+            worker.signal(Signal::SIGTERM);
+        }
+        if let Err(status) = self.meanwhile(sleep_until(deadline)).await {
+            return exit_code(status);
+        }
+        tracing::warn!("the worker has not ended in time; killing it");
+        if let Some(worker) = &self.worker {
+            worker.signal(Signal::SIGKILL);
+        }
+        match self.meanwhile(std::future::pending::<()>()).await {
+            Err(status) => exit_code(status),
+            Ok(()) => 1,
+        }
+    }
+
+    /// The worker has ended: whoever waits for it gets 502, bodies that had begun are broken off, and we end as it did.
+    async fn worker_ended(self, status: WaitStatus) -> u8 {
+        self.upstream.worker_gone();
+        self.connections.start_draining();
+        let answered = async {
+            let _ = self.accepting.await;
+            self.connections.drained().await;
+        };
+        // Clients that do not take their response in time find a closed connection.
+        let _ = timeout(LAST_RESPONSES, answered).await;
+        exit_code(status)
+    }
+
+    /// Does something while signals are looked after; an error if the worker ends first. A second TERM or INT goes to
+    /// the worker at once: somebody is in a hurry.
+    async fn meanwhile<F: Future>(&mut self, work: F) -> Result<F::Output, WaitStatus> {
+        let mut work = pin!(work);
+        loop {
+            let event = tokio::select! {
+                biased;
+                output = &mut work => return Ok(output),
+                event = self.next_signal() => event,
+            };
+            match (event.signal, self.reap_if(event.signal)) {
+                (_, Some(status)) => return Err(status),
+                (Signal::SIGCHLD, None) => {}
+                _ => self.pass_on(event),
+            }
+        }
+    }
+
+    async fn next_signal(&mut self) -> Event {
+        match self.signals.next().await {
+            Ok(event) => event,
+            Err(error) => {
+                // The pipe is our own and open: this does not happen. If it did, stopping is better than being deaf.
+                tracing::error!(%error, "cannot read signals");
+                Event { signal: Signal::SIGTERM, from_kernel: false }
+            }
+        }
+    }
+
+    fn reap_if(&self, signal: Signal) -> Option<WaitStatus> {
+        if signal == Signal::SIGCHLD { self.reap() } else { None }
+    }
+
+    fn reap(&self) -> Option<WaitStatus> {
+        self.worker.as_ref().and_then(Worker::reap)
+    }
+
+    /// The worker's own signals, restarts among them.
+    fn pass_on(&self, event: Event) {
+        let Some(worker) = &self.worker else { return };
+        if matches!(event.signal, Signal::SIGUSR1 | Signal::SIGUSR2 | Signal::SIGHUP) {
+            self.upstream.expect_restart();
+        }
+        if !event.from_kernel {
+            tracing::debug!(signal = %event.signal, "passed on to the worker");
+            worker.signal(event.signal);
+        }
+    }
+}
+
+fn report_end(status: WaitStatus) {
+    match status {
+        WaitStatus::Signaled(_, signal, _) => {
+            tracing::error!(%signal, "the worker was ended by a signal; exiting")
+        }
+        _ => tracing::error!(code = exit_code(status), "the worker has ended; exiting"),
+    }
+}
+
+/// What kept the program from starting.
+#[derive(Debug)]
+pub enum StartError {
+    /// The signal handlers cannot be installed.
+    Signals(io::Error),
+    /// The front port cannot be bound.
+    Bind(server::Options, io::Error),
+    /// No folder for the worker's socket can be made.
+    Socket(io::Error),
+    /// The worker cannot be started.
+    Worker(SpawnError),
+}
+
+impl StartError {
+    /// The program's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Worker(error) => error.exit_code(),
+            Self::Signals(_) | Self::Bind(..) | Self::Socket(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signals(error) => write!(f, "cannot handle signals: {error}"),
+            Self::Bind(options, error) => write_bind_error(f, options, error),
+            Self::Socket(error) => write!(
+                f,
+                "THRUST_WORKER_SOCKET=auto: cannot make a folder for the socket: {error}: set TMPDIR to a folder that \
+                 can be written, or THRUST_WORKER_SOCKET to a path"
+            ),
+            Self::Worker(error) => error.fmt(f),
+        }
+    }
+}
+
+fn write_bind_error(f: &mut fmt::Formatter<'_>, options: &server::Options, error: &io::Error) -> fmt::Result {
+    let port = options.port;
+    match (error.kind(), options.address) {
+        (io::ErrorKind::AddrInUse, _) => write!(
+            f,
+            "cannot listen on port {port}: another process does (ss -ltnp shows which): stop it, or set PORT to another \
+             port"
+        ),
+        (io::ErrorKind::PermissionDenied, _) => write!(
+            f,
+            "cannot listen on port {port}: it needs privilege: set PORT to 1024 or more (a container's port can be \
+             published as {port} all the same), or allow it with the sysctl net.ipv4.ip_unprivileged_port_start={port}"
+        ),
+        (io::ErrorKind::AddrNotAvailable, Some(address)) => {
+            write!(
+                f,
+                "cannot listen on {}: no interface here has this address: set THRUST_BIND to one that is here, or leave it out",
+                SocketAddr::new(address, port)
+            )
+        }
+        (_, Some(address)) => {
+            write!(f, "cannot listen on {} (THRUST_BIND, PORT): {error}", SocketAddr::new(address, port))
+        }
+        (_, None) => write!(f, "cannot listen on port {port} (PORT): {error}"),
+    }
+}
+
+impl std::error::Error for StartError {}

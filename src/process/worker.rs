@@ -1,0 +1,134 @@
+//! The worker: one child process, and the orphans that come to us as PID 1.
+
+use super::{FileLimit, Options};
+use nix::{
+    errno::Errno,
+    sys::{
+        prctl,
+        signal::{Signal, kill},
+        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
+    },
+    unistd::{Pid, getppid},
+};
+use std::{fmt, io, os::unix::process::CommandExt, process::Command};
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Worker {
+    pid: Pid,
+}
+
+impl Worker {
+    /// Starts the worker with our standard streams and environment. Must be called on the main thread: the kernel ends
+    /// the worker when the thread that started it ends.
+    ///
+    /// # Errors
+    /// The command is not found or cannot be executed.
+    pub fn spawn(options: &Options, limit: FileLimit) -> Result<Self, SpawnError> {
+        let (program, arguments) = options
+            .command
+            .split_first()
+            .ok_or_else(|| SpawnError::new("", io::ErrorKind::NotFound.into()))?;
+        let port = options.port.to_string();
+        let mut command = Command::new(program);
+        command.args(arguments).env("PORT", &port).env("THRUST_WORKER_PORT", &port);
+        if let Some(socket) = &options.socket {
+            command.env("THRUST_WORKER_SOCKET", socket);
+        }
+        let parent = Pid::this();
+        // SAFETY: between fork and exec only async-signal-safe system calls are made.
+        unsafe { command.pre_exec(move || become_worker(parent, limit)) };
+        let child = command.spawn().map_err(|error| SpawnError::new(&program.to_string_lossy(), error))?;
+        let pid =
+            i32::try_from(child.id()).map_err(|_| SpawnError::new("", io::ErrorKind::InvalidData.into()))?;
+        Ok(Self { pid: Pid::from_raw(pid) })
+    }
+
+    /// The process's ID.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Sends a signal to the worker. One that has already ended takes it without complaint.
+    pub fn signal(&self, signal: Signal) {
+        if let Err(error) = kill(self.pid, signal) {
+            tracing::warn!(%error, %signal, "cannot signal the worker");
+        }
+    }
+
+    /// Reaps every child that has ended: the worker, whose status is returned, and the orphans that have come to us.
+    pub fn reap(&self) -> Option<WaitStatus> {
+        loop {
+            // Looks first and takes then, so that the worker's status is never taken by accident.
+            let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+            match waitid(Id::All, ended) {
+                Ok(status) => {
+                    let pid = status.pid()?;
+                    let taken = waitpid(pid, None).ok();
+                    if pid == self.pid {
+                        return taken;
+                    }
+                    tracing::debug!(pid = pid.as_raw(), "reaped an orphan");
+                }
+                Err(Errno::EINTR) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// In the child: ends with its parent, and gets the limit of open files that we were started with.
+fn become_worker(parent: Pid, limit: FileLimit) -> io::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // The parent may have ended before the line above.
+    if getppid() != parent {
+        return Err(Errno::ESRCH.into());
+    }
+    limit.restore()?;
+    Ok(())
+}
+
+/// A status as a shell would report it: the worker's own code, or 128 + n where signal n ended it.
+pub fn exit_code(status: WaitStatus) -> u8 {
+    match status {
+        WaitStatus::Exited(_, code) => code as u8,
+        WaitStatus::Signaled(_, signal, _) => 128 + signal as u8,
+        _ => 1,
+    }
+}
+
+/// The worker could not be started.
+#[derive(Debug)]
+pub struct SpawnError {
+    program: String,
+    error: io::Error,
+}
+
+impl SpawnError {
+    fn new(program: &str, error: io::Error) -> Self {
+        Self { program: program.to_owned(), error }
+    }
+
+    /// 127 where the command is not found, 126 where it cannot be executed, as in a shell.
+    pub fn exit_code(&self) -> u8 {
+        if self.error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+    }
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { program, error } = self;
+        write!(f, "cannot start the worker \"{program}\": {error}")?;
+        match error.raw_os_error() {
+            Some(libc::ENOENT) if program.contains('/') => f.write_str(
+                " (there is no such file here, or the interpreter that its first line names is missing)",
+            ),
+            Some(libc::ENOENT) => f.write_str(" (it is in no folder of PATH)"),
+            Some(libc::EACCES) => f.write_str(" (is it executable? chmod +x)"),
+            Some(libc::ENOEXEC) => f.write_str(" (is its first line #!/path/to/interpreter?)"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for SpawnError {}

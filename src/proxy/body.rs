@@ -1,0 +1,96 @@
+//! A response body and the exchange that ends with it.
+
+use super::{RequestBody, exchange::Exchange};
+use crate::{message::BodyError, upstream::ResponseBody};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// Where a response's bytes come from.
+pub enum Source {
+    /// There are none.
+    Empty,
+    /// Memory.
+    Bytes(Bytes),
+    /// The worker.
+    Worker(ResponseBody<RequestBody>),
+}
+
+impl http_body::Body for Source {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Source::Empty => Poll::Ready(None),
+            Source::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Source::Worker(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Source::Empty => true,
+            Source::Bytes(bytes) => bytes.is_empty(),
+            Source::Worker(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Worker(body) => body.size_hint(),
+        }
+    }
+}
+
+/// A response body on its way to the client. Dropping it ends the exchange, which is logged then.
+pub struct Body {
+    source: Source,
+    exchange: Option<Box<Exchange>>,
+}
+
+impl Body {
+    pub(super) fn new(source: Source, exchange: Option<Box<Exchange>>) -> Self {
+        Self { source, exchange }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.source).poll_frame(cx);
+        if let (Poll::Ready(frame), Some(exchange)) = (&polled, &mut this.exchange) {
+            match frame {
+                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(error)) => exchange.broke_off(*error),
+                None => exchange.complete(),
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.source.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.source.size_hint()
+    }
+}

@@ -1,0 +1,131 @@
+//! A request's journey, top to bottom.
+
+use super::{
+    Options, RequestBody,
+    admit::admit,
+    body::{Body, Source},
+    depart::depart,
+    exchange::Exchange,
+    failure::Failure,
+    page::Page,
+    prepare::prepare,
+    upgrade,
+};
+use crate::{
+    message::{ConnectionInfo, Refused, Reply},
+    observe::Observe,
+    server::Handler,
+    upstream::Upstream,
+};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
+
+/// Answers every request: with the worker's response, or with what went wrong.
+pub struct Proxy {
+    options: Options,
+    upstream: Upstream<RequestBody>,
+    page: Page,
+    observe: Arc<Observe>,
+}
+
+impl Proxy {
+    /// A proxy for this worker.
+    pub fn new(options: Options, upstream: Upstream<RequestBody>, observe: Arc<Observe>) -> Self {
+        let page = Page::new(options.bad_gateway_page.clone());
+        Self { options, upstream, page, observe }
+    }
+
+    /// From a request as it came in to a response as it leaves; every step is one call.
+    async fn journey(
+        &self,
+        exchange: &mut Exchange,
+        request: Request<Incoming>,
+    ) -> Result<Reply<Source>, Failure> {
+        admit(&request, &self.options)?;
+        let switching = upgrade::asked(&request);
+        let request = prepare(request, exchange, &self.options)?;
+        if let Some(protocol) = switching {
+            return upgrade::fetch(&self.upstream, exchange, request, protocol).await;
+        }
+        let response = self.fetch(exchange, request).await?;
+        Ok(depart(response).into())
+    }
+
+    /// Asks the worker.
+    async fn fetch(
+        &self,
+        exchange: &mut Exchange,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Source>, Failure> {
+        if self.upstream.is_booting() && exchange.wants_html() && self.page.exists().await {
+            return Err(Failure::Booting);
+        }
+        let fault = request.body().fault();
+        let response = self.upstream.send(request).await;
+        let response = response.map_err(|error| Failure::of_fetch(error, &fault))?;
+        exchange.worker_answered();
+        Ok(response.map(Source::Worker))
+    }
+
+    /// The response to a failure: for 502 the operator's own page, where there is one and it is welcome.
+    async fn explain(&self, exchange: &mut Exchange, failure: Failure) -> Response<Source> {
+        exchange.fail(&failure);
+        let page =
+            if failure.is_bad_gateway() && exchange.takes_html() { self.page.read().await } else { None };
+        failure.respond(page)
+    }
+}
+
+impl Handler for Proxy {
+    type Body = Body;
+
+    async fn handle(&self, connection: &Arc<ConnectionInfo>, request: Request<Incoming>) -> Reply<Body> {
+        let mut exchange = Exchange::begin(connection, &self.observe, &request);
+        let reply = match caught(self.journey(&mut exchange, request)).await {
+            Some(Ok(reply)) => reply,
+            Some(Err(failure)) => self.explain(&mut exchange, failure).await.into(),
+            None => self.explain(&mut exchange, Failure::Panic).await.into(),
+        };
+        exchange.finish(reply)
+    }
+
+    fn refuse(&self, connection: &Arc<ConnectionInfo>, refused: Refused) -> Response<Body> {
+        let mut exchange = Exchange::refused(connection, &self.observe, &refused);
+        let failure = Failure::Refused(refused.refusal);
+        exchange.fail(&failure);
+        exchange.finish(failure.respond(None).into()).response
+    }
+}
+
+/// The future's output, or `None` if it panicked: one bad request must not take its connection's others with it. (The
+/// panic itself is logged where it happens.)
+async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_the_end_of_one_request_only() {
+        assert_eq!(caught(async { 1 }).await, Some(1));
+        let panicking = async {
+            tokio::task::yield_now().await;
+            panic!("on purpose");
+        };
+        assert_eq!(caught(panicking).await, None::<()>);
+    }
+}

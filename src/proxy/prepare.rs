@@ -1,0 +1,121 @@
+//! The request as the worker gets it.
+
+use super::{Options, RequestBody, exchange::Exchange, failure::Failure};
+use crate::message::{Refusal, forwarded, hop};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
+use http_body::Body;
+use hyper::body::Incoming;
+use std::time::UNIX_EPOCH;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
+
+/// Removes what must not be passed on, and adds what the application wants to know.
+pub(super) fn prepare(
+    request: Request<Incoming>,
+    exchange: &mut Exchange,
+    options: &Options,
+) -> Result<Request<RequestBody>, Failure> {
+    let (mut head, body) = request.into_parts();
+    let (connection, headers) = (exchange.connection().clone(), &mut head.headers);
+    let trusted = options.trust.covers(connection.peer);
+    hop::remove(headers, |name| is_not_for_worker(name, trusted));
+    set_target(&mut head.uri, headers, connection.local)?;
+    let client = forwarded::client(headers, &options.trust, connection.peer);
+    forwarded::extend(headers, &connection, client);
+    if !headers.contains_key(REQUEST_START) {
+        headers.insert(REQUEST_START, request_start(exchange));
+    }
+    let id = headers.entry(REQUEST_ID).or_insert_with(request_id).clone();
+    exchange.identify(client, id);
+    head.version = Version::HTTP_11;
+    let unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
+    if unknown_length {
+        // The library frames GET and HEAD with a body only if it is told how.
+        head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    let waits = head.headers.contains_key(header::EXPECT);
+    let mut request = Request::from_parts(head, RequestBody::new(body, options));
+    if waits {
+        RequestBody::await_continue(&mut request);
+    }
+    Ok(request)
+}
+
+/// Whether a client's header field stays here: what speaks to proxies, what an application could take for our own word,
+/// and claims about the client's address by somebody who is not trusted. Applications that follow CGI (Rack among
+/// them) do not tell `_` from `-`, so the disguised forms stay here too, even of trusted peers.
+fn is_not_for_worker(name: &str, trusted: bool) -> bool {
+    if name.contains('_') {
+        let plain = name.replace('_', "-");
+        return is_not_for_worker(&plain, false);
+    }
+    matches!(name, "proxy" | "forwarded" | "x-sendfile-type")
+        || name.starts_with("x-accel-")
+        || (!trusted && forwarded::is_claim(name))
+}
+
+/// Origin-form (RFC 9112 §3.2.1), its bytes as they came, with a Host that says the same.
+fn set_target(uri: &mut Uri, headers: &mut HeaderMap, local: std::net::SocketAddr) -> Result<(), Failure> {
+    let host = match uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()),
+        // An HTTP/1.0 client need not send one; an HTTP/1.1 request must have one.
+        None if !headers.contains_key(header::HOST) => HeaderValue::from_str(&local.to_string()),
+        None => return Ok(()),
+    };
+    headers.insert(header::HOST, host.map_err(|_| Refusal::bad("malformed Host"))?);
+    let mut parts = std::mem::take(uri).into_parts();
+    (parts.scheme, parts.authority) = (None, None);
+    *uri = Uri::from_parts(parts).map_err(|_| Refusal::bad("malformed request target"))?;
+    Ok(())
+}
+
+/// When the request arrived, in the form that application monitors read to know how long it has queued.
+fn request_start(exchange: &Exchange) -> HeaderValue {
+    let millis = exchange.started().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let text = [b"t=", itoa::Buffer::new().format(millis).as_bytes()].concat();
+    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static("t=0"))
+}
+
+/// A random UUID (RFC 9562 §5.4). It is a name, not a secret.
+fn request_id() -> HeaderValue {
+    let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    id.hyphenated().encode_lower(&mut text);
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_here() {
+        for name in [
+            "proxy",
+            "forwarded",
+            "x-sendfile-type",
+            "x-accel-redirect",
+            "x_forwarded_for",
+            "x-forwarded_for",
+            "client_ip",
+        ] {
+            assert!(is_not_for_worker(name, true), "{name}");
+        }
+        for name in ["x-forwarded-for", "x-real-ip", "client-ip", "true-client-ip"] {
+            assert!(is_not_for_worker(name, false) && !is_not_for_worker(name, true), "{name}");
+        }
+        for name in ["accept", "cookie", "x_custom", "x-request-id", "range"] {
+            assert!(!is_not_for_worker(name, false), "{name}");
+        }
+    }
+
+    #[test]
+    fn request_ids_are_random_uuids() {
+        let (one, other) = (request_id(), request_id());
+        assert_ne!(one, other);
+        let id = uuid::Uuid::try_parse(one.to_str().unwrap()).unwrap();
+        assert_eq!((id.get_version_num(), one.len()), (4, 36));
+    }
+}

@@ -1,0 +1,177 @@
+//! A request body on its way to the worker: bounded in size, and in how long it may stand still.
+
+use super::Options;
+use crate::message::BodyError;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::{
+    error::Error,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, Sleep, Timeout, sleep_until, timeout},
+};
+
+/// A client that waits for 100 gets it after this even if the worker says nothing: many do not know it.
+const CONTINUE_AFTER: Duration = Duration::from_secs(1);
+
+/// A client's request body. The default is none.
+#[derive(Default)]
+pub struct RequestBody(Option<Box<Streamed>>);
+
+struct Streamed {
+    incoming: Incoming,
+    /// Bytes that may still come.
+    left: u64,
+    timeout: Option<Duration>,
+    /// Runs while we wait for the client.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The client holds the body back until the worker wants it.
+    gate: Option<Pin<Box<Timeout<oneshot::Receiver<()>>>>>,
+    fault: Arc<OnceLock<BodyError>>,
+}
+
+/// What went wrong with a request body, if anything has; shared with whoever waits for the response.
+pub(super) type Fault = Option<Arc<OnceLock<BodyError>>>;
+
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, options: &Options) -> Self {
+        if incoming.is_end_stream() {
+            return Self(None);
+        }
+        Self(Some(Box::new(Streamed {
+            incoming,
+            left: options.max_request_body.unwrap_or(u64::MAX),
+            timeout: options.body_timeout,
+            timer: None,
+            gate: None,
+            fault: Arc::default(),
+        })))
+    }
+
+    /// Holds the body back until the worker sends 100 (RFC 9110 §10.1.1), so that it can refuse without having it sent.
+    pub(super) fn await_continue(request: &mut Request<Self>) {
+        let Some(streamed) = &mut request.body_mut().0 else { return };
+        let (open, opened) = oneshot::channel();
+        streamed.gate = Some(Box::pin(timeout(CONTINUE_AFTER, opened)));
+        let open = Mutex::new(Some(open));
+        hyper::ext::on_informational(request, move |response| {
+            if response.status() == StatusCode::CONTINUE
+                && let Some(open) = open.lock().unwrap_or_else(PoisonError::into_inner).take()
+            {
+                // Nobody waits any more: all the better.
+                let _ = open.send(());
+            }
+        });
+    }
+
+    pub(super) fn fault(&self) -> Fault {
+        self.0.as_ref().map(|streamed| streamed.fault.clone())
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(streamed) = &mut self.0 else { return Poll::Ready(None) };
+        streamed.poll_frame(cx).map(|frame| {
+            let result = frame.transpose();
+            if let Err(error) = result {
+                let _ = streamed.fault.set(error);
+            }
+            result.transpose()
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|streamed| streamed.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or(SizeHint::with_exact(0), |streamed| streamed.incoming.size_hint())
+    }
+}
+
+impl Streamed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(gate) = &mut self.gate {
+            if gate.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.gate = None;
+        }
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Pending => self.poll_timer(cx),
+            Poll::Ready(frame) => {
+                self.timer = None;
+                Poll::Ready(
+                    frame.map(|frame| {
+                        frame.map_err(|error| classify(&error)).and_then(|frame| self.check(frame))
+                    }),
+                )
+            }
+        }
+    }
+
+    /// Ready with an error when the client has stood still for too long.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(timeout) = self.timeout else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + timeout)));
+        timer.as_mut().poll(cx).map(|()| Some(Err(BodyError::ClientTimeout)))
+    }
+
+    fn check(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        if let Some(data) = frame.data_ref() {
+            self.left = self.left.checked_sub(data.len() as u64).ok_or(BodyError::TooLarge)?;
+            return Ok(frame);
+        }
+        Ok(match frame.into_trailers() {
+            Ok(trailers) => Frame::trailers(harmless(trailers)),
+            Err(other) => other,
+        })
+    }
+}
+
+/// Without the fields that frame, route or authorise a message: in a trailer they come too late (RFC 9110 §6.5.1).
+fn harmless(trailers: HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(trailers.len());
+    let mut name: Option<HeaderName> = None;
+    for (next, value) in trailers {
+        name = next.or(name);
+        if let Some(name) = name.as_ref().filter(|name| is_harmless(name.as_str())) {
+            kept.append(name, value);
+        }
+    }
+    kept
+}
+
+fn is_harmless(name: &str) -> bool {
+    !name.starts_with("content-")
+        && !name.starts_with("x-forwarded-")
+        && !matches!(
+            name,
+            "host" | "transfer-encoding" | "connection" | "trailer" | "te" | "cookie" | "authorization"
+        )
+}
+
+/// Whether the client sent nonsense or nothing more.
+fn classify(error: &hyper::Error) -> BodyError {
+    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => BodyError::Malformed,
+        _ => BodyError::ClientGone,
+    }
+}

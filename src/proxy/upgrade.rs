@@ -1,0 +1,44 @@
+//! Requests that ask to switch protocols (RFC 9110 §7.8): WebSockets, mostly.
+
+use super::{RequestBody, body::Source, depart::depart, exchange::Exchange, failure::Failure};
+use crate::{
+    message::{Reply, Tunnel, hop},
+    upstream::{Upstream, UpstreamError},
+};
+use http::{HeaderValue, Request, StatusCode, Version, header};
+use http_body::Body;
+
+/// The protocol that the request asks for. HTTP/2 is none: a connection to the worker stays HTTP/1.1.
+pub(super) fn asked<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
+    let headers = request.headers();
+    let protocol = headers.get(header::UPGRADE)?;
+    let named = headers.get_all(header::CONNECTION).iter().any(|value| hop::lists(value, "upgrade"));
+    let possible = request.version() == Version::HTTP_11 && request.body().is_end_stream();
+    (named && possible && !hop::lists(protocol, "h2c")).then(|| protocol.clone())
+}
+
+/// Asks the worker to switch. It may decline with any other response.
+pub(super) async fn fetch(
+    upstream: &Upstream<RequestBody>,
+    exchange: &mut Exchange,
+    mut request: Request<RequestBody>,
+    protocol: HeaderValue,
+) -> Result<Reply<Source>, Failure> {
+    request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    request.headers_mut().insert(header::UPGRADE, protocol);
+    let mut response = upstream.send(request).await?;
+    exchange.worker_answered();
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(depart(response.map(Source::Worker)).into());
+    }
+    let protocol = response.headers().get(header::UPGRADE).cloned();
+    let worker = hyper::upgrade::on(&mut response).await.map_err(UpstreamError::from)?;
+    let mut response = depart(response.map(|_| Source::Empty));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = protocol {
+        response.headers_mut().insert(header::UPGRADE, protocol);
+    }
+    // The exchange ends with the tunnel.
+    let ended = Box::new(exchange.take_over());
+    Ok(Reply { response, tunnel: Some(Tunnel { worker, ended }) })
+}
