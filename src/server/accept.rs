@@ -5,6 +5,7 @@ use super::{
     connection::{self, Handler, Life},
     drain::{Connections, Stage},
     listen,
+    memory::Memory,
 };
 use crate::message::{ConnectionInfo, connection::Scheme};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -24,15 +25,22 @@ pub struct Acceptor<H> {
     handler: Arc<H>,
     connections: Arc<Connections>,
     timeouts: Timeouts,
+    memory: Memory,
     /// So many more connections may be open: the rest wait in the kernel's queue.
     room: Arc<Semaphore>,
 }
 
 impl<H: Handler> Acceptor<H> {
-    /// `max_connections` bounds how many are served at the same time.
+    /// `max_connections` bounds how many are served at the same time. Within a runtime.
     pub fn new(handler: H, connections: Arc<Connections>, options: &Options, max_connections: usize) -> Self {
         let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-        Self { handler: Arc::new(handler), connections, timeouts: options.timeouts, room }
+        Self {
+            handler: Arc::new(handler),
+            connections,
+            timeouts: options.timeouts,
+            memory: Memory::start(),
+            room,
+        }
     }
 
     /// Accepts until the server begins to drain, then takes what the kernel has already accepted, and returns with the
@@ -76,10 +84,10 @@ impl<H: Handler> Acceptor<H> {
     fn spawn(&self, socket: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit) {
         let Ok(local) = socket.local_addr() else { return };
         let seat = self.connections.enter();
-        let (handler, timeouts) = (self.handler.clone(), self.timeouts);
+        let (handler, timeouts, memory) = (self.handler.clone(), self.timeouts, self.memory.clone());
         tokio::spawn(async move {
             let info = Arc::new(ConnectionInfo::new(peer, local, Scheme::Http));
-            connection::serve(socket, Life { handler: &*handler, info, timeouts, seat }).await;
+            connection::serve(socket, Life { handler: &*handler, info, timeouts, memory, seat }).await;
             drop(room);
         });
     }

@@ -7,6 +7,7 @@ use super::{
     Timeouts,
     drain::{Seat, Stage},
     link::{Link, Upgrade, Waiting},
+    memory::Memory,
     outgoing::Outgoing,
     tunnel,
     wire::Wire,
@@ -27,13 +28,13 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
     time::{Instant, Sleep, sleep_until, timeout},
 };
 
 /// A connection that has been idle this long gives its buffers back.
-const PARK_AFTER: Duration = Duration::from_secs(1);
+const PARK_AFTER: Duration = Duration::from_millis(250);
 /// While draining, a client that may be about to send its next request has this long to do so…
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// … and one that has connected but not asked for anything yet has this long.
@@ -42,7 +43,7 @@ const DRAIN_GRACE_FIRST: Duration = Duration::from_secs(1);
 /// response before the kernel resets the connection (RFC 9112 §9.6).
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 256 * 1024);
 /// Largest read buffer; also bounds what is buffered of a response.
-const MAX_BUFFER: usize = 256 * 1024;
+const MAX_BUFFER: usize = 128 * 1024;
 /// Longer than any connection waits.
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -64,13 +65,15 @@ pub trait Handler: Send + Sync + 'static {
 
 /// A stream of bytes that can be waited for without a buffer.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// Ready when there is something to read, the end included.
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Ready when there is something to read; with `false` at the end.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<bool>;
 }
 
 impl Transport for TcpStream {
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_read_ready(cx).map(|_| ())
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        // A look, since the runtime takes a new socket for readable until it has been read from in vain.
+        let mut byte = [0];
+        self.poll_peek(cx, &mut ReadBuf::new(&mut byte)).map(|seen| seen.is_ok_and(|bytes| bytes > 0))
     }
 }
 
@@ -79,6 +82,7 @@ pub(super) struct Life<'a, H> {
     pub(super) handler: &'a H,
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) timeouts: Timeouts,
+    pub(super) memory: Memory,
     pub(super) seat: Seat,
 }
 
@@ -101,25 +105,27 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut context: Life
     loop {
         if !wire.is_drained() || context.wait_for_client(&wire, &link).await {
             let tunnel = Mutex::new(None);
-            let (end, rest, read_buf) = context.converse(wire, &link, &tunnel).await;
+            // In a box of its own, so that an idle connection does not carry its size.
+            let (end, rest, read_buf) = Box::pin(context.converse(wire, &link, &tunnel)).await;
             wire = rest;
+            context.memory.freed();
             match end {
                 End::Quiet => continue,
                 End::Finished => {}
                 End::Broken => return,
                 End::Switched => {
                     let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
-                    return context.switch(wire, &read_buf, tunnel).await;
+                    return Box::pin(context.switch(wire, &read_buf, tunnel)).await;
                 }
             }
         }
         drop(context.seat);
-        return linger(wire.into_parts().0).await;
+        return Box::pin(linger(wire.into_parts().0)).await;
     }
 }
 
 impl<H: Handler> Life<'_, H> {
-    /// Waits for the client's next bytes; false when the connection has been idle for too long.
+    /// Waits for the client's next bytes; false when there will be none, or it has taken too long.
     async fn wait_for_client<S: Transport>(&mut self, wire: &Wire<S>, link: &Link) -> bool {
         loop {
             let stage = *self.seat.stage.borrow_and_update();
@@ -129,7 +135,7 @@ impl<H: Handler> Life<'_, H> {
             };
             tokio::select! {
                 biased;
-                () = poll_fn(|cx| wire.socket().poll_readable(cx)) => return true,
+                readable = poll_fn(|cx| wire.socket().poll_readable(cx)) => return readable,
                 () = sleep_until(deadline.unwrap_or_else(|| Instant::now() + FAR)) => return false,
                 _ = self.seat.stage.changed() => {}
             }
@@ -155,8 +161,9 @@ impl<H: Handler> Life<'_, H> {
         let (handler, info, seat) = (self.handler, &self.info, &self.seat);
         let service = service_fn(move |request| answer(handler, info, seat, link, tunnel, request));
         let mut http = http1::Builder::new();
-        // All deadlines are this connection's own; none of them needs the library's timer.
-        http.header_read_timeout(None).max_buf_size(MAX_BUFFER).pipeline_flush(true);
+        // All deadlines are this connection's own; none of them needs the library's timer. (`pipeline_flush` must stay
+        // off: with it the library buffers a response without limit while the client does not read.)
+        http.header_read_timeout(None).max_buf_size(MAX_BUFFER);
         let mut conn = http.serve_connection(TokioIo::new(wire), service);
         let mut timer = pin!(sleep_until(Instant::now() + FAR));
         let mut stage = self.seat.stage.clone();

@@ -8,6 +8,7 @@ mod connection;
 mod drain;
 mod link;
 mod listen;
+mod memory;
 mod outgoing;
 mod tunnel;
 mod wire;

@@ -10,7 +10,6 @@ pub use body::ResponseBody;
 pub use error::UpstreamError;
 
 use bytes::Bytes;
-use connect::Stream;
 use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
@@ -18,6 +17,9 @@ use hyper_util::rt::TokioIo;
 use pool::{Pool, Sender};
 use reach::Reach;
 use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+
+/// Largest read buffer of a connection to the worker; also bounds a response's header.
+const MAX_BUFFER: usize = 128 * 1024;
 
 /// How the worker is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +116,8 @@ where
 
     async fn connect(&self) -> Result<Sender<B>, UpstreamError> {
         let stream = self.inner.reach.patiently(|| connect::connect(&self.inner.target)).await?;
-        let (sender, connection) = http1::handshake::<TokioIo<Stream>, B>(TokioIo::new(stream)).await?;
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(MAX_BUFFER).handshake::<_, B>(TokioIo::new(stream)).await?;
         let reach = self.inner.reach.clone();
         tokio::spawn(async move {
             tokio::select! {
