@@ -200,6 +200,11 @@ impl Connection {
         self.reader.read(buffer).unwrap_or(0)
     }
 
+    /// Reads exactly as much as there is room for; whether there was as much.
+    pub fn read_exact(&mut self, buffer: &mut [u8]) -> bool {
+        self.reader.read_exact(buffer).is_ok()
+    }
+
     /// Sends the bytes as they are; whether the peer took them.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.reader.get_mut().write_all(bytes.as_ref()).is_ok()

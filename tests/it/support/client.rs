@@ -101,6 +101,11 @@ impl Client {
         String::from_utf8_lossy(&read).into_owned()
     }
 
+    /// Reads exactly as much as there is room for.
+    pub fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        self.reader.read_exact(buffer)
+    }
+
     /// Reads what comes until the peer closes; a reset counts as closing.
     #[track_caller]
     pub fn read_to_end(&mut self) -> Vec<u8> {

@@ -19,6 +19,8 @@ pub struct Thrust {
     worker_port: u16,
     stdout: Lines,
     stderr: Lines,
+    /// A pipe that is open and never read.
+    unread: Option<ChildStdout>,
 }
 
 /// What is to be started, and how.
@@ -31,6 +33,7 @@ pub struct Builder {
     dir: Option<PathBuf>,
     stdin: Vec<u8>,
     open_files: Option<(u64, u64)>,
+    unread_stdout: bool,
 }
 
 /// What is left of a thrust that has ended.
@@ -54,6 +57,7 @@ impl Thrust {
             dir: None,
             stdin: Vec::new(),
             open_files: None,
+            unread_stdout: false,
         }
         .env("PORT", "0")
         .env("THRUST_WORKER_PORT", worker_port.to_string())
@@ -235,6 +239,12 @@ impl Builder {
         self
     }
 
+    /// Leaves its stdout unread, so that the pipe fills.
+    pub fn unread_stdout(mut self) -> Builder {
+        self.unread_stdout = true;
+        self
+    }
+
     /// Starts it and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Thrust {
@@ -272,14 +282,16 @@ impl Builder {
         let mut child = command.spawn().unwrap();
         // Whoever does not read its stdin breaks the pipe; that is no fault.
         let _ = child.stdin.take().unwrap().write_all(&self.stdin);
-        let stdout: ChildStdout = child.stdout.take().unwrap();
+        let mut stdout = child.stdout.take();
+        let unread = if self.unread_stdout { stdout.take() } else { None };
         let stderr = child.stderr.take().unwrap();
         Thrust {
             child,
             port: 0,
             worker_port: self.worker_port,
-            stdout: Lines::of(stdout),
+            stdout: stdout.map_or_else(|| Lines::of(std::io::empty()), Lines::of),
             stderr: Lines::of(stderr),
+            unread,
         }
     }
 }
