@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     message::{BodyError, ConnectionInfo, Refused, Reply, head},
-    observe::{Observe, Record, Target},
+    observe::{Observe, Record},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
