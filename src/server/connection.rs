@@ -156,7 +156,7 @@ impl<H: Handler> Life<'_, H> {
         let service = service_fn(move |request| answer(handler, info, seat, link, tunnel, request));
         let mut http = http1::Builder::new();
         // All deadlines are this connection's own; none of them needs the library's timer.
-        http.header_read_timeout(None).max_buf_size(MAX_BUFFER).pipeline_flush(true);
+        http.header_read_timeout(None).max_buf_size(MAX_BUFFER);
         let mut conn = http.serve_connection(TokioIo::new(wire), service);
         let mut timer = pin!(sleep_until(Instant::now() + FAR));
         let mut stage = self.seat.stage.clone();
