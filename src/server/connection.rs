@@ -104,8 +104,9 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut context: Life
             let (end, rest, read_buf) = context.converse(wire, &link, &tunnel).await;
             wire = rest;
             match end {
-                End::Quiet => continue,
-                End::Finished => {}
+                End::Quiet if wire.is_between_messages() => continue,
+                // The rest of a body whose request was answered early must never be read as a request.
+                End::Quiet | End::Finished => {}
                 End::Broken => return,
                 End::Switched => {
                     let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
