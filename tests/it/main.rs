@@ -7,9 +7,19 @@
 
 mod support;
 
+mod bad_input;
 mod boot;
+mod deadlines;
 mod exit_codes;
+mod forwarding;
 mod harness;
+mod proxying;
 mod puma;
+mod request_bodies;
+mod responses;
 mod shutdown;
+mod smuggling;
+mod streaming;
 mod supervision;
+mod upstream_faults;
+mod websocket;
