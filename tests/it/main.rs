@@ -7,12 +7,14 @@
 
 mod support;
 
+mod access_log;
 mod bad_input;
 mod boot;
 mod deadlines;
 mod exit_codes;
 mod forwarding;
 mod harness;
+mod limits;
 mod proxying;
 mod puma;
 mod request_bodies;

@@ -293,10 +293,8 @@ fn a_backend_on_ipv6_alone_is_found() {
     let backend = Backend::start_at((Ipv6Addr::LOCALHOST, 0).into(), |connection| {
         while connection.request().is_some() && connection.respond_with("six") {}
     });
-    for url in [backend.url(), format!("http://localhost:{}", backend.port())] {
-        let thrust = Thrust::builder().upstream(url).start();
-        assert_eq!(get(thrust.port(), "/").text(), "six");
-    }
+    let thrust = Thrust::in_front_of(&backend);
+    assert_eq!(get(thrust.port(), "/").text(), "six");
 }
 
 #[test]
