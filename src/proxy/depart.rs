@@ -2,10 +2,12 @@
 
 use super::body::Source;
 use crate::message::hop;
-use http::Response;
+use http::{Response, Version};
 
 /// Removes what concerned the worker's connection only.
 pub(super) fn depart(mut response: Response<Source>) -> Response<Source> {
     hop::remove(response.headers_mut(), |_| false);
+    // Ours, whatever the worker's was (RFC 9112 §2.3): an HTTP/1.0 worker's body can still be sent in chunks.
+    *response.version_mut() = Version::HTTP_11;
     response
 }

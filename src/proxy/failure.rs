@@ -101,8 +101,9 @@ impl Failure {
                 HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
             );
         }
-        if matches!(self, Self::RequestBody(_)) {
-            // What is left of the body is not read, so the connection has no next request.
+        if matches!(self, Self::Refused(_) | Self::RequestBody(_)) {
+            // What is left of the body is not read, and what somebody hides behind a request that he sends malformed
+            // should not be: the connection has no next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response

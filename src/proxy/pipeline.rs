@@ -15,9 +15,9 @@ use crate::{
     message::{ConnectionInfo, Refused, Reply},
     observe::Observe,
     server::Handler,
-    upstream::Upstream,
+    upstream::{Upstream, UpstreamError},
 };
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::{
     future::{Future, poll_fn},
@@ -71,6 +71,10 @@ impl Proxy {
         let response = self.upstream.send(request).await;
         let response = response.map_err(|error| Failure::of_fetch(error, &fault))?;
         exchange.worker_answered();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody has asked for another protocol (RFC 9110 §15.2.2).
+            return Err(UpstreamError::Malformed.into());
+        }
         Ok(response.map(Source::Worker))
     }
 

@@ -12,7 +12,7 @@ use std::{
     io,
     pin::Pin,
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
@@ -28,7 +28,8 @@ const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 pub struct RequestBody(Option<Box<Streamed>>);
 
 struct Streamed {
-    incoming: Incoming,
+    /// `None` once the worker has refused it.
+    incoming: Option<Incoming>,
     /// Bytes that may still come.
     left: u64,
     timeout: Option<Duration>,
@@ -48,7 +49,7 @@ impl RequestBody {
             return Self(None);
         }
         Self(Some(Box::new(Streamed {
-            incoming,
+            incoming: Some(incoming),
             left: options.max_request_body.unwrap_or(u64::MAX),
             timeout: options.body_timeout,
             timer: None,
@@ -97,23 +98,32 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|streamed| streamed.incoming.is_end_stream())
+        match &self.0 {
+            Some(streamed) => streamed.incoming.as_ref().is_some_and(Body::is_end_stream),
+            None => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or(SizeHint::with_exact(0), |streamed| streamed.incoming.size_hint())
+        match &self.0 {
+            Some(streamed) => streamed.incoming.as_ref().map(Body::size_hint).unwrap_or_default(),
+            None => SizeHint::with_exact(0),
+        }
     }
 }
 
 impl Streamed {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(gate) = &mut self.gate {
-            if gate.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
+            if matches!(ready!(gate.as_mut().poll(cx)), Ok(Err(_))) {
+                // The worker has answered without wanting the body: to read it would make the client send it.
+                self.incoming = None;
             }
             self.gate = None;
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        // An error here would break off the response, of which more may be coming.
+        let Some(incoming) = &mut self.incoming else { return Poll::Pending };
+        match Pin::new(incoming).poll_frame(cx) {
             Poll::Pending => self.poll_timer(cx),
             Poll::Ready(frame) => {
                 self.timer = None;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::message::{ConnectionInfo, Refused, Reply, Tunnel};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -110,8 +110,9 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut context: Life
             wire = rest;
             context.memory.freed();
             match end {
-                End::Quiet => continue,
-                End::Finished => {}
+                End::Quiet if wire.is_between_messages() => continue,
+                // The rest of a body whose request was answered early must never be read as a request.
+                End::Quiet | End::Finished => {}
                 End::Broken => return,
                 End::Switched => {
                     let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -262,16 +263,25 @@ async fn answer<H: Handler>(
     tunnel: &Mutex<Option<Tunnel>>,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing<H::Body>>, Infallible> {
+    let is_http_10 = request.version() == Version::HTTP_10;
     let mut reply = match link.take_refused() {
         Some(refused) => handler.refuse(info, refused).into(),
         None => handler.handle(info, request).await,
     };
     link.decide_upgrade(if reply.tunnel.is_some() { Upgrade::Accepted } else { Upgrade::Declined });
+    // HTTP/1.0 has no chunks: there the end of the connection is the end of such a body.
+    let ends_by_close = is_http_10 && reply.response.body().size_hint().exact().is_none();
+    let is_last = ends_by_close || *seat.stage.borrow() != Stage::Serving;
     let headers = reply.response.headers_mut();
-    if reply.tunnel.is_none() && *seat.stage.borrow() != Stage::Serving {
+    if reply.tunnel.is_none() && is_last {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    let closes = headers.contains_key(header::CONNECTION);
     let streaming = is_event_stream(headers.get(header::CONTENT_TYPE)).then(|| seat.streaming());
+    if is_http_10 && closes {
+        // To a response of HTTP/1.1 the library would add `keep-alive` where such a client asks for it.
+        *reply.response.version_mut() = Version::HTTP_10;
+    }
     *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = reply.tunnel;
     Ok(reply.response.map(|body| Outgoing::new(body, link.clone(), streaming)))
 }

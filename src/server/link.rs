@@ -25,7 +25,11 @@ pub(super) struct Link {
     blocked_since: Stamp,
     head_late: AtomicBool,
     upgrade: AtomicU8,
-    refused: Mutex<Option<Refused>>,
+    /// Requests handed to the library, and of these the ones that it has handed on. It may read ahead.
+    handed: AtomicU32,
+    taken: AtomicU32,
+    /// The refused request and its number among those handed over.
+    refused: Mutex<Option<(u32, Refused)>>,
 }
 
 /// What became of a request to switch protocols.
@@ -61,6 +65,8 @@ impl Link {
             blocked_since: Stamp::default(),
             head_late: AtomicBool::new(false),
             upgrade: AtomicU8::new(Upgrade::Declined as u8),
+            handed: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
             refused: Mutex::new(None),
         };
         link.idle_since.set(link.epoch);
@@ -80,6 +86,7 @@ impl Link {
         self.served.store(true, Relaxed);
         self.upgrade.store(upgrade as u8, Relaxed);
         self.pending.fetch_add(1, Relaxed);
+        self.handed.fetch_add(1, Relaxed);
     }
 
     /// A response has ended.
@@ -136,13 +143,17 @@ impl Link {
         }
     }
 
-    /// The next request that the library sees stands for one that is refused.
+    /// The request that was handed over last stands for one that is refused.
     pub(super) fn refuse(&self, refused: Refused) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
+        let number = self.handed.load(Relaxed);
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((number, refused));
     }
 
+    /// The library hands on the next request: what is refused in its place, if it is a stand-in.
     pub(super) fn take_refused(&self) -> Option<Refused> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let number = self.taken.fetch_add(1, Relaxed).wrapping_add(1);
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.take_if(|(stand_in, _)| *stand_in == number).map(|(_, refused)| refused)
     }
 }
 

@@ -11,6 +11,9 @@ use std::{
 const BACKLOG: i32 = 4096;
 /// A peer that vanished without a word is noticed even on a WebSocket that nobody writes to.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// So many bytes may wait in the kernel for a client to have room for them. Without this limit it takes megabytes, and
+/// tells us of room only when a third of them is gone: a slow client would look as if it took nothing, for minutes.
+const UNSENT: u32 = 64 * 1024;
 
 /// Binds and listens. Without an address: every one, IPv6 and IPv4, or IPv4 alone where the kernel has no IPv6.
 pub fn bind(address: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
@@ -34,6 +37,7 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     // Accepted sockets inherit these.
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(UNSENT)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -70,6 +70,15 @@ impl<S> Wire<S> {
         self.held.is_empty()
     }
 
+    /// Whether what is read next is the beginning of a request.
+    pub(super) fn is_between_messages(&self) -> bool {
+        match self.state {
+            State::Head => true,
+            State::Upgrade => self.link.upgrade() == Upgrade::Declined,
+            State::Length(_) | State::Chunked(_) | State::Refused(_) => false,
+        }
+    }
+
     /// The socket, and what has been read from it but not handed over.
     pub(super) fn into_parts(self) -> (S, BytesMut) {
         (self.socket, self.held)

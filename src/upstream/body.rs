@@ -28,9 +28,13 @@ impl<B: Body + Send + 'static> ResponseBody<B> {
     }
 
     fn give_back_at_end(&mut self) {
-        if self.incoming.is_end_stream()
-            && let (Some(sender), Some(pool)) = (self.lent.take(), &self.pool)
-        {
+        if self.incoming.is_end_stream() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let (Some(sender), Some(pool)) = (self.lent.take(), &self.pool) {
             pool.put(sender);
         }
     }
@@ -45,10 +49,11 @@ impl<B: Body + Send + 'static> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        if let Some(Err(error)) = &frame {
-            tracing::debug!(%error, "response body broken off");
-        } else {
-            self.give_back_at_end();
+        match &frame {
+            Some(Ok(_)) => self.give_back_at_end(),
+            Some(Err(error)) => tracing::debug!(%error, "response body broken off"),
+            // Of chunks the library knows the end only when it is there.
+            None => self.give_back(),
         }
         Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::WorkerGone)))
     }

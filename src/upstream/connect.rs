@@ -5,7 +5,7 @@ use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
@@ -28,7 +28,9 @@ pub(super) async fn connect(target: &Target) -> io::Result<Stream> {
                 connected => connected.and_then(tcp),
             },
             Target::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await.and_then(tcp),
-            Target::Unix(path) => UnixStream::connect(path).await.map(|socket| Stream::Unix { socket }),
+            Target::Unix(path) => {
+                UnixStream::connect(path).await.map(|socket| Stream::new(Socket::Unix { socket }))
+            }
         }
     };
     tokio::time::timeout(CONNECT_TIMEOUT, connecting)
@@ -43,13 +45,43 @@ pub(super) fn is_refusal(error: &io::Error) -> bool {
 
 fn tcp(socket: TcpStream) -> io::Result<Stream> {
     socket.set_nodelay(true)?;
-    Ok(Stream::Tcp { socket })
+    Ok(Stream::new(Socket::Tcp { socket }))
+}
+
+/// A connection to the worker.
+///
+/// A worker that refuses a request's body answers and closes while we still send, which resets the connection. What it
+/// no longer takes is dropped without an error, so that what it has answered before is read.
+pub(super) struct Stream {
+    socket: Socket,
+    /// The connection was reset: its end is not a response's end.
+    reset: bool,
+}
+
+impl Stream {
+    fn new(socket: Socket) -> Self {
+        Self { socket, reset: false }
+    }
+
+    /// The result of writing `length` bytes.
+    fn written(&mut self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
+        match result {
+            Err(error) if is_closed(&error) => {
+                self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
+                Ok(length)
+            }
+            other => other,
+        }
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
 pin_project_lite::pin_project! {
-    /// A connection to the worker.
-    #[project = StreamProjection]
-    pub(super) enum Stream {
+    #[project = SocketProjection]
+    enum Socket {
         Tcp { #[pin] socket: TcpStream },
         Unix { #[pin] socket: UnixStream },
     }
@@ -58,41 +90,52 @@ pin_project_lite::pin_project! {
 /// Calls the same method on whichever socket it is.
 macro_rules! on_socket {
     ($stream:expr, $socket:ident => $call:expr) => {
-        match $stream.project() {
-            StreamProjection::Tcp { socket: $socket } => $call,
-            StreamProjection::Unix { socket: $socket } => $call,
+        match Pin::new(&mut $stream.socket).project() {
+            SocketProjection::Tcp { socket: $socket } => $call,
+            SocketProjection::Unix { socket: $socket } => $call,
         }
     };
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        on_socket!(self, socket => socket.poll_read(cx, buf))
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(on_socket!(self, socket => socket.poll_read(cx, buf)))?;
+        if self.reset && buf.filled().len() == before {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        on_socket!(self, socket => socket.poll_write(cx, buf))
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = ready!(on_socket!(self, socket => socket.poll_write(cx, buf)));
+        Poll::Ready(self.written(result, buf.len()))
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        on_socket!(self, socket => socket.poll_write_vectored(cx, bufs))
+        let result = ready!(on_socket!(self, socket => socket.poll_write_vectored(cx, bufs)));
+        Poll::Ready(self.written(result, bufs.iter().map(|buf| buf.len()).sum()))
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_socket!(self, socket => socket.poll_flush(cx))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_socket!(self, socket => socket.poll_shutdown(cx))
     }
 }

@@ -1,0 +1,27 @@
+//! Integration tests: the real binary, driven from outside over sockets, signals and its output.
+//!
+//! One crate, so that it is linked once; one module a subject. `support` holds the harness.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "for whoever reads a failed test")]
+
+mod support;
+
+mod access_log;
+mod bad_input;
+mod boot;
+mod deadlines;
+mod exit_codes;
+mod forwarding;
+mod harness;
+mod limits;
+mod proxying;
+mod puma;
+mod request_bodies;
+mod responses;
+mod shutdown;
+mod smuggling;
+mod streaming;
+mod supervision;
+mod upstream_faults;
+mod websocket;
