@@ -1,0 +1,65 @@
+//! The harness: thrust itself, backends that misbehave, clients on raw sockets, workers to supervise.
+
+#![allow(dead_code, reason = "a harness has every part ready, also those that no test uses today")]
+
+pub mod backend;
+pub mod client;
+pub mod message;
+pub mod thrust;
+pub mod worker;
+
+pub use backend::{Backend, Connection};
+pub use client::{Client, get};
+pub use message::{Message, Response};
+#[allow(unused_imports, reason = "first used by the tests to come")]
+pub use thrust::Thrust;
+pub use worker::TestWorker;
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, TcpListener},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long anything that must happen may take before a test fails. Never how long it should take.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits until the condition holds; fails the test, naming what it waited for, at the deadline.
+#[track_caller]
+pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    assert!(holds_within(DEADLINE, condition), "waited in vain until {what}");
+}
+
+/// Whether the condition comes to hold within the limit.
+pub fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while !condition() {
+        if start.elapsed() > limit {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+/// A port that nobody listens on, handed out once in this process.
+///
+/// Below the range from which the kernel takes ports for `bind(0)` and for outgoing connections, so that only
+/// another test process could take it before it is used; that one starts to look elsewhere.
+pub fn free_port() -> u16 {
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let offset = std::process::id().wrapping_mul(97);
+    for _ in 0..COUNT {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset);
+        let port = u16::try_from(FIRST + number % COUNT).unwrap();
+        let free = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+            && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok();
+        if free {
+            return port;
+        }
+    }
+    panic!("no free port");
+}
