@@ -7,4 +7,6 @@
 
 mod support;
 
+mod exit_codes;
 mod harness;
+mod supervision;

@@ -119,6 +119,13 @@ impl Thrust {
         self.stderr.text()
     }
 
+    /// Waits until the test's own worker has got a request for this path.
+    #[track_caller]
+    pub fn await_at_worker(&self, path: &str) {
+        let line = format!("got {path}");
+        wait_until(&line, || self.stdout_lines().contains(&line));
+    }
+
     /// Waits for a text on stderr.
     #[track_caller]
     pub fn await_stderr(&self, text: &str) {
@@ -281,6 +288,13 @@ impl Builder {
 pub fn kill(pid: i32, signal: i32) {
     // SAFETY: kill touches no memory.
     unsafe { libc::kill(pid, signal) };
+}
+
+/// The processes whose parent this is, zombies among them.
+pub fn children(pid: i32) -> Vec<i32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|child| proc_status(*child, "PPid") == Some(pid.to_string())).collect()
 }
 
 /// Whether there is such a process, and it is no zombie.

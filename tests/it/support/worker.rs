@@ -11,7 +11,7 @@ use std::{
     os::fd::{IntoRawFd, OwnedFd},
     os::unix::net::UnixListener,
     path::{Path, PathBuf},
-    process::{Command, exit},
+    process::{Command, Stdio, exit},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -137,9 +137,8 @@ fn serve_unix(worker: &Arc<Worker>, path: &Path) {
 }
 
 fn serve_tcp(worker: &Arc<Worker>) {
-    let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
     loop {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port())).unwrap();
         while worker.gap_ms.load(Ordering::SeqCst) == 0 {
             serve(worker, listener.accept().unwrap().0);
         }
@@ -154,6 +153,8 @@ fn serve(worker: &Arc<Worker>, stream: TcpStream) {
         while let Some(request) = connection.request() {
             let line = request.start_line();
             let path = line.split(' ').nth(1).unwrap_or_default();
+            // By this a test knows that the request has come this far.
+            println!("got {path}");
             let mut parts = path.trim_start_matches('/').splitn(2, '/');
             if !answer(&worker, &mut connection, parts.next().unwrap(), parts.next().unwrap_or_default()) {
                 return;
@@ -174,7 +175,8 @@ fn answer(worker: &Worker, connection: &mut Connection, verb: &str, argument: &s
         "exit" => exit(argument.parse().unwrap()),
         "kill" => kill_self(argument.parse().unwrap()),
         "print" => {
-            println!("{argument}");
+            println!("{argument} on stdout");
+            eprintln!("{argument} on stderr");
             connection.respond_with("")
         }
         "slow" => {
@@ -186,8 +188,8 @@ fn answer(worker: &Worker, connection: &mut Connection, verb: &str, argument: &s
         "echo" => echo(connection),
         "orphan" => connection.respond_with(orphan()),
         "gap" => {
-            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngap\n");
             close_port(worker, number());
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngap\n");
             false
         }
         _ => connection.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
@@ -223,17 +225,23 @@ fn echo(connection: &mut Connection) -> bool {
     }
 }
 
-/// Closes the listening port for a moment.
+/// Has the listening port closed for a moment, and waits until it is closed.
 fn close_port(worker: &Worker, ms: u64) {
+    let address = (Ipv4Addr::LOCALHOST, port());
     worker.gap_ms.store(ms, Ordering::SeqCst);
-    let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
-    // Wakes `accept`, which then sees that it is to close.
-    let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+    // The first connection wakes `accept`, which then sees that it is to close.
+    while TcpStream::connect(address).is_ok() {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
-/// Leaves a process behind whose parent has gone; its pid.
+fn port() -> u16 {
+    std::env::var("PORT").unwrap().parse().unwrap()
+}
+
+/// Leaves a process behind whose parent has gone; its pid. It stays until it is killed.
 fn orphan() -> String {
-    let output = Command::new("sh").args(["-c", "sleep 0.3 >/dev/null 2>&1 & echo $!"]).output().unwrap();
+    let output = Command::new("sh").args(["-c", "sleep 1000 >/dev/null 2>&1 & echo $!"]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -293,14 +301,17 @@ fn the_worker_answers_without_thrust_in_between() {
     let port = super::free_port();
     let (name, script) = TestWorker::new().env();
     let mut command = TestWorker::command();
-    let mut worker = Command::new(command.remove(0))
+    let worker = Command::new(command.remove(0))
         .args(command)
         .env(name, script)
         .env("PORT", port.to_string())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     super::wait_until("the worker listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
     assert_eq!(super::get(port, "/").text(), "hello\n");
     let _ = super::Client::connect(port).send_get("/exit/3").try_response();
-    assert_eq!(worker.wait().unwrap().code(), Some(3));
+    let output = worker.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\ngot /\ngot /exit/3\n"));
 }
