@@ -7,6 +7,8 @@
 
 mod support;
 
+mod boot;
 mod exit_codes;
 mod harness;
+mod shutdown;
 mod supervision;

@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod load;
 pub mod message;
 pub mod thrust;
 pub mod worker;

@@ -1,0 +1,198 @@
+//! Stopping: whoever was accepted is served, whoever merely waits is let go, and nobody is made to wait for nothing.
+
+use crate::support::{
+    Backend, Client, TestWorker, Thrust, get,
+    load::{Load, Mode},
+    thrust::Builder,
+    wait_until,
+    worker::OnTerm,
+};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// So long a timeout that nothing in these tests can be its doing.
+const NEVER: &str = "10m";
+
+#[test]
+fn requests_in_flight_finish_before_the_worker_is_told_to_end() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut thrust = with_worker().start();
+        let (mut slow, mut begun) = (Client::connect(thrust.port()), Client::connect(thrust.port()));
+        slow.send_get("/slow/700");
+        let mut response = begun.send_get("/begin/700").head();
+        thrust.await_at_worker("/slow/700");
+        thrust.signal(signal);
+        begun.body(&mut response).unwrap();
+        assert_eq!(response.text(), "begun\nended\n");
+        let last = slow.response();
+        assert_eq!((last.status, last.text().as_str()), (200, "slow\n"));
+        assert!(last.has_token("connection", "close"), "the client is not told: {last:?}");
+        slow.expect_closed();
+        assert_eq!(thrust.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn an_upload_in_flight_finishes() {
+    let backend = Backend::echo_request();
+    let mut thrust = Thrust::builder().upstream(backend.url()).env("THRUST_SHUTDOWN_TIMEOUT", NEVER).start();
+    let mut client = Client::connect(thrust.port());
+    client.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10\r\n\r\nfirst");
+    wait_until("the upload has begun", || backend.connections() == 1);
+    thrust.signal(libc::SIGTERM);
+    wait_until("nothing is accepted any more", || Client::try_connect(thrust.port()).is_err());
+    client.send("-last");
+    assert!(client.response().text().ends_with("\r\n\r\nfirst-last"));
+    assert_eq!(thrust.wait().code(), Some(0));
+}
+
+#[test]
+fn idle_connections_are_closed() {
+    let mut thrust = with_worker().start();
+    let mut used = Client::connect(thrust.port());
+    used.get("/");
+    let mut fresh = Client::connect(thrust.port());
+    let mut busy = Client::connect(thrust.port());
+    busy.send_get("/slow/700");
+    thrust.await_at_worker("/slow/700");
+    thrust.signal(libc::SIGTERM);
+    used.expect_closed();
+    fresh.expect_closed();
+    assert_eq!(busy.response().status, 200);
+    assert_eq!(thrust.wait().code(), Some(0));
+}
+
+#[test]
+fn a_connection_that_only_the_kernel_has_accepted_is_served() {
+    let mut thrust = with_worker().start();
+    get(thrust.port(), "/");
+    thrust.signal(libc::SIGSTOP);
+    wait_until("it stands still", || thrust.proc_status("State").unwrap().starts_with('T'));
+    let mut clients: Vec<_> = (0..20).map(|_| Client::connect(thrust.port())).collect();
+    clients.iter_mut().for_each(|client| drop(client.send_get("/slow/50")));
+    thrust.signal(libc::SIGTERM);
+    thrust.signal(libc::SIGCONT);
+    for mut client in clients {
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(thrust.wait().code(), Some(0));
+}
+
+#[test]
+fn with_a_delay_new_connections_are_still_served() {
+    let mut thrust = with_worker().env("THRUST_SHUTDOWN_DELAY", "3").start();
+    get(thrust.port(), "/");
+    thrust.signal(libc::SIGTERM);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1) {
+        assert_eq!(get(thrust.port(), "/").status, 200);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(thrust.wait().code(), Some(0));
+    assert!(start.elapsed() > Duration::from_millis(2900), "the delay was cut short");
+}
+
+#[test]
+fn websockets_and_event_streams_are_closed_when_only_they_are_left() {
+    let mut thrust = with_worker().start();
+    let (mut socket, mut events) = (upgraded(thrust.port()), Client::connect(thrust.port()));
+    assert_eq!(events.send_get("/events").head().status, 200);
+    events.read_until("data: event\n\n");
+    let mut slow = Client::connect(thrust.port());
+    slow.send_get("/slow/1500");
+    thrust.await_at_worker("/slow/1500");
+
+    thrust.signal(libc::SIGTERM);
+    wait_until("nothing is accepted any more", || Client::try_connect(thrust.port()).is_err());
+    socket.send("still there?").read_until("still there?");
+    events.read_until("data: event\n\n");
+
+    assert_eq!(slow.response().status, 200);
+    socket.expect_closed();
+    events.read_to_end();
+    assert_eq!(thrust.wait().code(), Some(0));
+}
+
+#[test]
+fn a_download_is_no_event_stream_and_is_finished() {
+    let mut thrust = with_worker().start();
+    let mut socket = upgraded(thrust.port());
+    let mut download = Client::connect(thrust.port());
+    let mut response = download.send_get("/begin/1000").head();
+    thrust.signal(libc::SIGTERM);
+    download.body(&mut response).unwrap();
+    assert_eq!(response.text(), "begun\nended\n");
+    socket.expect_closed();
+    assert_eq!(thrust.wait().code(), Some(0));
+}
+
+#[test]
+fn without_a_worker_it_ends_as_soon_as_nothing_is_in_flight() {
+    let backend = Backend::respond("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut thrust =
+            Thrust::builder().upstream(backend.url()).env("THRUST_SHUTDOWN_TIMEOUT", NEVER).start();
+        get(thrust.port(), "/");
+        thrust.signal(signal);
+        assert_eq!(thrust.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn without_a_worker_it_ends_at_the_timeout_though_a_request_is_in_flight() {
+    let backend = Backend::start(|connection| drop(connection.request().map(|_| connection.await_close())));
+    let mut thrust = Thrust::builder().upstream(backend.url()).env("THRUST_SHUTDOWN_TIMEOUT", "1").start();
+    let mut client = Client::connect(thrust.port());
+    client.send_get("/");
+    backend.await_requests(1);
+    thrust.signal(libc::SIGTERM);
+    thrust.wait();
+    client.read_to_end();
+}
+
+#[test]
+fn a_worker_that_is_still_booting_can_be_stopped() {
+    let worker = TestWorker::new().listen_after(Duration::from_secs(100));
+    let mut thrust = Thrust::builder().env("THRUST_SHUTDOWN_TIMEOUT", "2").worker(&worker).start();
+    thrust.signal(libc::SIGTERM);
+    assert_eq!(thrust.wait().code(), Some(128 + libc::SIGTERM));
+}
+
+#[test]
+fn no_request_fails_when_it_is_stopped_under_load_on_kept_connections() {
+    stop_under_load(Mode::KeepAlive);
+}
+
+#[test]
+fn no_request_fails_when_it_is_stopped_under_load_on_new_connections() {
+    stop_under_load(Mode::OneRequestEach);
+}
+
+/// Several times, since what can go wrong is a matter of moments.
+fn stop_under_load(mode: Mode) {
+    for round in 0..5 {
+        let mut thrust = with_worker().env("THRUST_LOG_REQUESTS", "0").start();
+        let load = Load::start(thrust.port(), "/slow/3", 8, mode);
+        load.await_more(50 + 13 * round);
+        thrust.signal(libc::SIGTERM);
+        assert_eq!(thrust.wait().code(), Some(0));
+        let report = load.finish();
+        assert!(report.failures.is_empty(), "round {round}: {report:?}");
+    }
+}
+
+/// With a worker that exits with 0 at TERM, whatever it is doing.
+fn with_worker() -> Builder {
+    let worker = TestWorker::new().on_term(OnTerm::Exit(0));
+    Thrust::builder().env("THRUST_SHUTDOWN_TIMEOUT", NEVER).worker(&worker)
+}
+
+fn upgraded(port: u16) -> Client {
+    let mut client = Client::connect(port);
+    client.send("GET /echo HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    assert_eq!(client.head().status, 101);
+    client.send("hello").read_until("hello");
+    client
+}

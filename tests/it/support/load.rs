@@ -1,0 +1,110 @@
+//! Clients that ask without a pause while something happens to the server.
+
+use super::Client;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+/// A running load; ended by [`Load::finish`], or by a server that no longer accepts connections.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+    threads: Vec<JoinHandle<Vec<String>>>,
+}
+
+/// How the clients use their connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One after the other on the same connection, until the server says that it closes it.
+    KeepAlive,
+    /// A new connection for every request.
+    OneRequestEach,
+}
+
+/// What became of the requests.
+#[derive(Debug)]
+pub struct Report {
+    /// Answered with 200, whole.
+    pub answered: usize,
+    /// All others, each with what happened. A refused connection is none: nobody accepted it.
+    pub failures: Vec<String>,
+}
+
+impl Load {
+    /// So many clients ask for the path.
+    pub fn start(port: u16, path: &'static str, clients: usize, mode: Mode) -> Load {
+        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let client = || {
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            thread::spawn(move || {
+                let mut failures = Vec::new();
+                while !stop.load(Ordering::SeqCst) && failures.len() < 10 {
+                    match use_connection(port, path, mode, &stop, &answered) {
+                        Ok(Connected::Refused) => break,
+                        Ok(Connected::Used) => {}
+                        Err(failure) => failures.push(failure),
+                    }
+                }
+                failures
+            })
+        };
+        Load { threads: (0..clients).map(|_| client()).collect(), stop, answered }
+    }
+
+    /// How many were answered so far.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many more are answered.
+    #[track_caller]
+    pub fn await_more(&self, count: usize) {
+        let goal = self.answered() + count;
+        super::wait_until("the load goes on", || self.answered() >= goal);
+    }
+
+    /// Lets every client end the request it is at, and reports.
+    pub fn finish(self) -> Report {
+        self.stop.store(true, Ordering::SeqCst);
+        let failures = self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        Report { answered: self.answered.load(Ordering::SeqCst), failures }
+    }
+}
+
+enum Connected {
+    Used,
+    Refused,
+}
+
+/// Asks on one connection until it is to be closed, or the load ends.
+fn use_connection(
+    port: u16,
+    path: &str,
+    mode: Mode,
+    stop: &AtomicBool,
+    answered: &AtomicUsize,
+) -> Result<Connected, String> {
+    let mut client = match Client::try_connect(port) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(Connected::Refused),
+        other => other.map_err(|error| format!("connecting: {error}"))?,
+    };
+    let connection = if mode == Mode::KeepAlive { "keep-alive" } else { "close" };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: app.test\r\nConnection: {connection}\r\n\r\n");
+    for number in 1.. {
+        let result = client.try_send(&request).and_then(|()| client.try_response());
+        let response = result.map_err(|error| format!("request {number} of a connection: {error}"))?;
+        if response.status != 200 {
+            return Err(format!("request {number} of a connection: {} {}", response.status, response.text()));
+        }
+        answered.fetch_add(1, Ordering::SeqCst);
+        if response.has_token("connection", "close") || stop.load(Ordering::SeqCst) {
+            break;
+        }
+    }
+    Ok(Connected::Used)
+}
