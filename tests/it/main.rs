@@ -10,5 +10,6 @@ mod support;
 mod boot;
 mod exit_codes;
 mod harness;
+mod puma;
 mod shutdown;
 mod supervision;

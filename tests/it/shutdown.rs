@@ -71,7 +71,9 @@ fn a_connection_that_only_the_kernel_has_accepted_is_served() {
     thrust.signal(libc::SIGSTOP);
     wait_until("it stands still", || thrust.proc_status("State").unwrap().starts_with('T'));
     let mut clients: Vec<_> = (0..20).map(|_| Client::connect(thrust.port())).collect();
-    clients.iter_mut().for_each(|client| drop(client.send_get("/slow/50")));
+    for client in &mut clients {
+        client.send_get("/slow/50");
+    }
     thrust.signal(libc::SIGTERM);
     thrust.signal(libc::SIGCONT);
     for mut client in clients {
@@ -142,7 +144,10 @@ fn without_a_worker_it_ends_as_soon_as_nothing_is_in_flight() {
 
 #[test]
 fn without_a_worker_it_ends_at_the_timeout_though_a_request_is_in_flight() {
-    let backend = Backend::start(|connection| drop(connection.request().map(|_| connection.await_close())));
+    let backend = Backend::start(|connection| {
+        connection.request();
+        connection.await_close();
+    });
     let mut thrust = Thrust::builder().upstream(backend.url()).env("THRUST_SHUTDOWN_TIMEOUT", "1").start();
     let mut client = Client::connect(thrust.port());
     client.send_get("/");
