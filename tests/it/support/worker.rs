@@ -156,7 +156,8 @@ fn serve(worker: &Arc<Worker>, stream: TcpStream) {
             // By this a test knows that the request has come this far.
             println!("got {path}");
             let mut parts = path.trim_start_matches('/').splitn(2, '/');
-            if !answer(&worker, &mut connection, parts.next().unwrap(), parts.next().unwrap_or_default()) {
+            let (verb, argument) = (parts.next().unwrap(), parts.next().unwrap_or_default());
+            if !answer(&worker, &mut connection, verb, argument) || request.has_token("connection", "close") {
                 return;
             }
         }
