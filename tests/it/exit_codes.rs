@@ -138,21 +138,21 @@ fn a_worker_that_dies_takes_nobody_down_silently() {
     let port = thrust.port();
     let (mut waiting, mut begun, mut tunnel) =
         (Client::connect(port), Client::connect(port), Client::connect(port));
-    waiting.send_get("/slow/100000");
-    let mut response = begun.send_get("/begin/100000").head();
+    waiting.send_get("/when/never");
+    let mut response = begun.send_get("/begin/never").head();
     assert_eq!(response.status, 200);
     begun.read_until("begun\n\r\n");
     tunnel.send("GET /echo HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     assert_eq!(tunnel.head().status, 101);
-    thrust.await_at_worker("/slow/100000");
+    thrust.await_at_worker("/when/never");
 
     assert_eq!(get(port, "/exit/3").status, 502);
 
     assert_eq!(waiting.response().status, 502);
     assert!(begun.body(&mut response).is_err(), "the broken body looks whole");
     tunnel.expect_closed();
-    thrust.await_log(|record| record["path"] == "/slow/100000" && record["status"] == 502);
-    let broken = thrust.await_log(|record| record["path"] == "/begin/100000");
+    thrust.await_log(|record| record["path"] == "/when/never" && record["status"] == 502);
+    let broken = thrust.await_log(|record| record["path"] == "/begin/never");
     assert!(broken["reason"].is_string(), "no reason why it was broken off: {broken}");
     let ended = thrust.finish();
     assert_code(&ended, 3);

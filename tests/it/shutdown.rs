@@ -5,7 +5,7 @@ use crate::support::{
     load::{Load, Mode},
     thrust::Builder,
     wait_until,
-    worker::OnTerm,
+    worker::{Gate, OnTerm},
 };
 use std::{
     thread,
@@ -18,18 +18,20 @@ const NEVER: &str = "10m";
 #[test]
 fn requests_in_flight_finish_before_the_worker_is_told_to_end() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
-        let mut thrust = with_worker().start();
-        let (mut slow, mut begun) = (Client::connect(thrust.port()), Client::connect(thrust.port()));
-        slow.send_get("/slow/700");
-        let mut response = begun.send_get("/begin/700").head();
-        thrust.await_at_worker("/slow/700");
+        let (gate, mut thrust) = (Gate::new(), with_worker().start());
+        let (mut waiting, mut begun) = (Client::connect(thrust.port()), Client::connect(thrust.port()));
+        waiting.send_get(&format!("/when/{}", gate.path()));
+        let mut response = begun.send_get(&format!("/begin/{}", gate.path())).head();
+        thrust.await_at_worker(&format!("/when/{}", gate.path()));
         thrust.signal(signal);
+        await_no_more_connections(&thrust);
+        gate.open();
         begun.body(&mut response).unwrap();
         assert_eq!(response.text(), "begun\nended\n");
-        let last = slow.response();
-        assert_eq!((last.status, last.text().as_str()), (200, "slow\n"));
+        let last = waiting.response();
+        assert_eq!((last.status, last.text().as_str()), (200, "done\n"));
         assert!(last.has_token("connection", "close"), "the client is not told: {last:?}");
-        slow.expect_closed();
+        waiting.expect_closed();
         assert_eq!(thrust.wait().code(), Some(0));
     }
 }
@@ -42,7 +44,7 @@ fn an_upload_in_flight_finishes() {
     client.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10\r\n\r\nfirst");
     wait_until("the upload has begun", || backend.connections() == 1);
     thrust.signal(libc::SIGTERM);
-    wait_until("nothing is accepted any more", || Client::try_connect(thrust.port()).is_err());
+    await_no_more_connections(&thrust);
     client.send("-last");
     assert!(client.response().text().ends_with("\r\n\r\nfirst-last"));
     assert_eq!(thrust.wait().code(), Some(0));
@@ -50,16 +52,17 @@ fn an_upload_in_flight_finishes() {
 
 #[test]
 fn idle_connections_are_closed() {
-    let mut thrust = with_worker().start();
+    let (gate, mut thrust) = (Gate::new(), with_worker().start());
     let mut used = Client::connect(thrust.port());
     used.get("/");
     let mut fresh = Client::connect(thrust.port());
     let mut busy = Client::connect(thrust.port());
-    busy.send_get("/slow/700");
-    thrust.await_at_worker("/slow/700");
+    busy.send_get(&format!("/when/{}", gate.path()));
+    thrust.await_at_worker(&format!("/when/{}", gate.path()));
     thrust.signal(libc::SIGTERM);
     used.expect_closed();
     fresh.expect_closed();
+    gate.open();
     assert_eq!(busy.response().status, 200);
     assert_eq!(thrust.wait().code(), Some(0));
 }
@@ -98,20 +101,21 @@ fn with_a_delay_new_connections_are_still_served() {
 
 #[test]
 fn websockets_and_event_streams_are_closed_when_only_they_are_left() {
-    let mut thrust = with_worker().start();
+    let (gate, mut thrust) = (Gate::new(), with_worker().start());
     let (mut socket, mut events) = (upgraded(thrust.port()), Client::connect(thrust.port()));
     assert_eq!(events.send_get("/events").head().status, 200);
     events.read_until("data: event\n\n");
-    let mut slow = Client::connect(thrust.port());
-    slow.send_get("/slow/1500");
-    thrust.await_at_worker("/slow/1500");
+    let mut busy = Client::connect(thrust.port());
+    busy.send_get(&format!("/when/{}", gate.path()));
+    thrust.await_at_worker(&format!("/when/{}", gate.path()));
 
     thrust.signal(libc::SIGTERM);
-    wait_until("nothing is accepted any more", || Client::try_connect(thrust.port()).is_err());
+    await_no_more_connections(&thrust);
     socket.send("still there?").read_until("still there?");
     events.read_until("data: event\n\n");
 
-    assert_eq!(slow.response().status, 200);
+    gate.open();
+    assert_eq!(busy.response().status, 200);
     socket.expect_closed();
     events.read_to_end();
     assert_eq!(thrust.wait().code(), Some(0));
@@ -119,11 +123,14 @@ fn websockets_and_event_streams_are_closed_when_only_they_are_left() {
 
 #[test]
 fn a_download_is_no_event_stream_and_is_finished() {
-    let mut thrust = with_worker().start();
+    let (gate, mut thrust) = (Gate::new(), with_worker().start());
     let mut socket = upgraded(thrust.port());
     let mut download = Client::connect(thrust.port());
-    let mut response = download.send_get("/begin/1000").head();
+    let mut response = download.send_get(&format!("/begin/{}", gate.path())).head();
     thrust.signal(libc::SIGTERM);
+    await_no_more_connections(&thrust);
+    assert!(socket.is_silent_for(Duration::from_millis(300)), "closed though the download goes on");
+    gate.open();
     download.body(&mut response).unwrap();
     assert_eq!(response.text(), "begun\nended\n");
     socket.expect_closed();
@@ -192,6 +199,10 @@ fn stop_under_load(mode: Mode) {
 fn with_worker() -> Builder {
     let worker = TestWorker::new().on_term(OnTerm::Exit(0));
     Thrust::builder().env("THRUST_SHUTDOWN_TIMEOUT", NEVER).worker(&worker)
+}
+
+fn await_no_more_connections(thrust: &Thrust) {
+    wait_until("nothing is accepted any more", || Client::try_connect(thrust.port()).is_err());
 }
 
 fn upgraded(port: u16) -> Client {

@@ -70,8 +70,8 @@ fn the_worker_gets_term_before_the_end_though_a_request_is_in_flight() {
     let mut thrust =
         Thrust::builder().env("THRUST_SHUTDOWN_TIMEOUT", "2s").worker(&TestWorker::new()).start();
     let mut client = Client::connect(thrust.port());
-    client.send_get("/slow/100000");
-    thrust.await_at_worker("/slow/100000");
+    client.send_get("/when/never");
+    thrust.await_at_worker("/when/never");
     thrust.signal(libc::SIGTERM);
     assert_eq!(client.response().status, 502);
     assert_eq!(thrust.wait().code(), Some(128 + libc::SIGTERM), "ended by KILL, not by TERM");
@@ -83,8 +83,8 @@ fn a_second_term_goes_to_the_worker_at_once() {
         let mut thrust =
             Thrust::builder().env("THRUST_SHUTDOWN_TIMEOUT", "10m").worker(&TestWorker::new()).start();
         let mut client = Client::connect(thrust.port());
-        client.send_get("/slow/100000");
-        thrust.await_at_worker("/slow/100000");
+        client.send_get("/when/never");
+        thrust.await_at_worker("/when/never");
         thrust.signal(signal);
         wait_until("nothing is accepted any more", || Client::try_connect(thrust.port()).is_err());
         assert!(thrust.is_running(), "the first one did not wait for the request in flight");

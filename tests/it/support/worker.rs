@@ -1,6 +1,6 @@
 //! A worker to supervise that needs nothing but this test binary: it is executed again as the worker's command.
 //!
-//! It listens where thrust tells it to, and does what requests ask for: `/exit/3`, `/kill/9`, `/slow/200` …
+//! It listens where thrust tells it to, and does what requests ask for: `/exit/3`, `/kill/9`, `/slow/200`, `/when/FILE` …
 
 use super::Connection;
 use serde::{Deserialize, Serialize};
@@ -99,6 +99,28 @@ impl TestWorker {
     }
 }
 
+/// Holds the answers to some requests back until the test says otherwise: those to `/when/` or `/begin/` and its path.
+pub struct Gate {
+    dir: tempfile::TempDir,
+}
+
+impl Gate {
+    /// Shut.
+    pub fn new() -> Gate {
+        Gate { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// Lets everybody through.
+    pub fn open(&self) {
+        fs::write(self.path(), "").unwrap();
+    }
+
+    /// The path to ask for, below `/when/` or `/begin/`.
+    pub fn path(&self) -> String {
+        self.dir.path().join("open").to_str().unwrap().to_owned()
+    }
+}
+
 /// How often this signal was recorded.
 pub fn recorded(file: &Path, signal: &str) -> usize {
     fs::read_to_string(file).unwrap_or_default().lines().filter(|line| *line == signal).count()
@@ -184,7 +206,11 @@ fn answer(worker: &Worker, connection: &mut Connection, verb: &str, argument: &s
             thread::sleep(Duration::from_millis(number()));
             connection.respond_with("slow\n")
         }
-        "begin" => begin(connection, number()),
+        "when" => {
+            wait_for(argument);
+            connection.respond_with("done\n")
+        }
+        "begin" => begin(connection, argument),
         "events" => events(connection),
         "echo" => echo(connection),
         "orphan" => connection.respond_with(orphan()),
@@ -197,11 +223,18 @@ fn answer(worker: &Worker, connection: &mut Connection, verb: &str, argument: &s
     }
 }
 
-/// Sends the beginning of a body, and its end so much later.
-fn begin(connection: &mut Connection, ms: u64) -> bool {
+/// Sends the beginning of a body, and its end when the gate is open.
+fn begin(connection: &mut Connection, gate: &str) -> bool {
     connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nbegun\n\r\n");
-    thread::sleep(Duration::from_millis(ms));
+    wait_for(gate);
     connection.send("6\r\nended\n\r\n0\r\n\r\n")
+}
+
+/// Waits for a file, for ever where there will be none of that name.
+fn wait_for(file: &str) {
+    while !Path::new(file).exists() {
+        thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// An event stream that goes on until the client leaves.
