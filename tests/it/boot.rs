@@ -1,6 +1,8 @@
 //! Requests that come before the worker can answer them, and those that come while it restarts.
 
-use crate::support::{Backend, Client, DEADLINE, Response, TestWorker, Thrust, get, wait_until};
+use crate::support::{
+    Backend, Client, DEADLINE, Response, TestWorker, Thrust, get, wait_until, worker::Gate,
+};
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
@@ -71,6 +73,19 @@ fn a_client_that_leaves_while_it_waits_is_logged() {
     });
     let record = thrust.await_log(|record| record["path"] == "/left");
     assert!(record["reason"].is_string(), "no reason: {record}");
+}
+
+#[test]
+fn a_worker_that_ends_in_mid_boot_releases_those_who_wait() {
+    let gate = Gate::new();
+    let script = format!("while [ ! -e {} ]; do sleep 0.05; done; exit 9", gate.path());
+    let mut thrust = Thrust::builder().command(["sh", "-c", &script]).start();
+    let mut client = Client::connect(thrust.port());
+    client.send_get("/");
+    assert!(client.is_silent_for(Duration::from_millis(200)));
+    gate.open();
+    assert_eq!(client.response().status, 502);
+    assert_eq!(thrust.wait().code(), Some(9));
 }
 
 #[test]

@@ -22,6 +22,18 @@ fn puma_boots_and_answers() {
 }
 
 #[test]
+fn puma_is_reached_by_a_unix_socket_as_well() {
+    let mut thrust = puma().env("THRUST_WORKER_SOCKET", "auto").start();
+    assert_eq!(get(thrust.port(), "/").text(), "hello\n");
+    let boot = get(thrust.port(), "/boot").text();
+    thrust.signal(libc::SIGUSR2);
+    wait_until("Puma has restarted", || get(thrust.port(), "/boot").text() != boot);
+    assert_eq!(get(thrust.port(), "/").status, 200);
+    thrust.signal(libc::SIGTERM);
+    assert_eq!(thrust.wait().code(), Some(128 + libc::SIGTERM));
+}
+
+#[test]
 fn a_connection_is_kept_for_more_requests_than_puma_allows_on_one() {
     let thrust = puma().start();
     let mut client = Client::connect(thrust.port());
