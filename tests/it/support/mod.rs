@@ -12,7 +12,6 @@ pub mod worker;
 pub use backend::{Backend, Connection};
 pub use client::{Client, get};
 pub use message::{Message, Response};
-#[allow(unused_imports, reason = "first used by the tests to come")]
 pub use thrust::Thrust;
 pub use worker::TestWorker;
 
