@@ -150,18 +150,34 @@ fn without_a_worker_it_ends_as_soon_as_nothing_is_in_flight() {
 }
 
 #[test]
-fn without_a_worker_it_ends_at_the_timeout_though_a_request_is_in_flight() {
-    let backend = Backend::start(|connection| {
-        connection.request();
-        connection.await_close();
-    });
+fn without_a_worker_requests_in_flight_have_the_whole_timeout() {
+    let backend = never_answering();
     let mut thrust = Thrust::builder().upstream(backend.url()).env("THRUST_SHUTDOWN_TIMEOUT", "1").start();
     let mut client = Client::connect(thrust.port());
     client.send_get("/");
     backend.await_requests(1);
+    let start = Instant::now();
     thrust.signal(libc::SIGTERM);
     thrust.wait();
+    assert!(start.elapsed() > Duration::from_millis(950), "cut off after {:?}", start.elapsed());
     client.read_to_end();
+}
+
+#[test]
+fn without_a_worker_a_second_signal_ends_it_at_once() {
+    let backend = never_answering();
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut thrust =
+            Thrust::builder().upstream(backend.url()).env("THRUST_SHUTDOWN_TIMEOUT", NEVER).start();
+        let mut client = Client::connect(thrust.port());
+        client.send_get("/");
+        backend.await_requests(1);
+        thrust.signal(signal);
+        await_no_more_connections(&thrust);
+        assert!(thrust.is_running(), "the first one did not wait for the request in flight");
+        thrust.signal(signal);
+        thrust.wait();
+    }
 }
 
 #[test]
@@ -199,6 +215,13 @@ fn stop_under_load(mode: Mode) {
 fn with_worker() -> Builder {
     let worker = TestWorker::new().on_term(OnTerm::Exit(0));
     Thrust::builder().env("THRUST_SHUTDOWN_TIMEOUT", NEVER).worker(&worker)
+}
+
+fn never_answering() -> Backend {
+    Backend::start(|connection| {
+        connection.request();
+        connection.await_close();
+    })
 }
 
 fn await_no_more_connections(thrust: &Thrust) {
