@@ -220,7 +220,7 @@ fn with_worker() -> Builder {
 fn never_answering() -> Backend {
     Backend::start(|connection| {
         connection.request();
-        connection.await_close();
+        while !connection.await_close() {}
     })
 }
 
