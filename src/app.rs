@@ -76,6 +76,14 @@ struct App {
     shutdown: Shutdown,
 }
 
+/// What ends a stop before its time.
+enum Early {
+    /// The worker has ended by itself, or as it was told.
+    Worker(WaitStatus),
+    /// There is no worker, and a second signal says that there is no time either.
+    Impatience(Signal),
+}
+
 impl App {
     /// Serves until the worker ends or a signal stops us.
     async fn serve(mut self) -> u8 {
@@ -109,19 +117,21 @@ impl App {
         let Shutdown { delay, timeout: limit } = self.shutdown;
         tracing::info!(signal = %first.signal, connections = self.connections.open(), "stopping");
         if !delay.is_zero()
-            && let Err(status) = self.meanwhile(sleep(delay)).await
+            && let Err(end) = self.meanwhile(sleep(delay)).await
         {
-            return self.worker_ended(status).await;
+            return self.cut_short(end).await;
         }
         let deadline = Instant::now() + limit;
-        match self.drain(deadline - limit / 4).await {
-            Err(status) => self.worker_ended(status).await,
+        // Without a worker nobody else needs time.
+        let drain_until = if self.worker.is_some() { deadline - limit / 4 } else { deadline };
+        match self.drain(drain_until).await {
+            Err(end) => self.cut_short(end).await,
             Ok(()) => self.stop_worker(first, deadline).await,
         }
     }
 
-    /// Waits until no request is in flight, until `deadline` at most. An error: the worker has ended meanwhile.
-    async fn drain(&mut self, deadline: Instant) -> Result<(), WaitStatus> {
+    /// Waits until no request is in flight, until `deadline` at most.
+    async fn drain(&mut self, deadline: Instant) -> Result<(), Early> {
         self.connections.start_draining();
         let connections = self.connections.clone();
         let accepting = std::mem::replace(&mut self.accepting, tokio::spawn(async {}));
@@ -146,16 +156,24 @@ impl App {
         if !first.from_kernel {
             worker.signal(Signal::SIGTERM);
         }
-        if let Err(status) = self.meanwhile(sleep_until(deadline)).await {
-            return exit_code(status);
+        if let Err(end) = self.meanwhile(sleep_until(deadline)).await {
+            return self.cut_short(end).await;
         }
         tracing::warn!("the worker has not ended in time; killing it");
         if let Some(worker) = &self.worker {
             worker.signal(Signal::SIGKILL);
         }
         match self.meanwhile(std::future::pending::<()>()).await {
-            Err(status) => exit_code(status),
+            Err(end) => self.cut_short(end).await,
             Ok(()) => 1,
+        }
+    }
+
+    /// Something has ended the stop before its time.
+    async fn cut_short(self, end: Early) -> u8 {
+        match end {
+            Early::Worker(status) => self.worker_ended(status).await,
+            Early::Impatience(signal) => 128 + signal as u8,
         }
     }
 
@@ -172,9 +190,9 @@ impl App {
         exit_code(status)
     }
 
-    /// Does something while signals are looked after; an error if the worker ends first. A second TERM or INT goes to
-    /// the worker at once: somebody is in a hurry.
-    async fn meanwhile<F: Future>(&mut self, work: F) -> Result<F::Output, WaitStatus> {
+    /// Does something while signals are looked after; an error if the end comes first. A second TERM or INT goes to the
+    /// worker at once, since somebody is in a hurry; where there is no worker, it ends us.
+    async fn meanwhile<F: Future>(&mut self, work: F) -> Result<F::Output, Early> {
         let mut work = pin!(work);
         loop {
             let event = tokio::select! {
@@ -182,9 +200,15 @@ impl App {
                 output = &mut work => return Ok(output),
                 event = self.next_signal() => event,
             };
-            match (event.signal, self.reap_if(event.signal)) {
-                (_, Some(status)) => return Err(status),
-                (Signal::SIGCHLD, None) => {}
+            match event.signal {
+                Signal::SIGCHLD => {
+                    if let Some(status) = self.reap() {
+                        return Err(Early::Worker(status));
+                    }
+                }
+                hurry @ (Signal::SIGTERM | Signal::SIGINT) if self.worker.is_none() => {
+                    return Err(Early::Impatience(hurry));
+                }
                 _ => self.pass_on(event),
             }
         }
@@ -199,10 +223,6 @@ impl App {
                 Event { signal: Signal::SIGTERM, from_kernel: false }
             }
         }
-    }
-
-    fn reap_if(&self, signal: Signal) -> Option<WaitStatus> {
-        if signal == Signal::SIGCHLD { self.reap() } else { None }
     }
 
     fn reap(&self) -> Option<WaitStatus> {

@@ -12,7 +12,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 /// First and longest pause after file descriptors or memory ran out.
@@ -76,9 +76,17 @@ impl<H: Handler> Acceptor<H> {
         Ok(())
     }
 
+    /// Takes who is left in the kernel's queue. However long it takes to make room for them, they are served.
     async fn accept_last(&self, listener: TcpListener) {
         listen::turn_away(&listener);
-        while let Ok(Ok(())) = tokio::time::timeout(LAST_ARRIVALS, self.accept(&listener)).await {}
+        while let Ok(room) = self.room.clone().acquire_owned().await {
+            match timeout(LAST_ARRIVALS, listener.accept()).await {
+                Ok(Ok((socket, peer))) => self.spawn(socket, peer, room),
+                Ok(Err(error)) if is_exhaustion(&error) => sleep(BACK_OFF.0).await,
+                Ok(Err(_)) => {}
+                Err(_) => return,
+            }
+        }
     }
 
     fn spawn(&self, socket: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit) {

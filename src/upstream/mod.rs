@@ -10,14 +10,18 @@ pub use body::ResponseBody;
 pub use error::UpstreamError;
 
 use bytes::Bytes;
+use connect::Stream;
 use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use pool::{Pool, Sender};
 use reach::Reach;
-use std::{error::Error, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
 
+/// Pause between two knocks at the door of a worker that is not there yet.
+const KNOCK_EVERY: Duration = Duration::from_millis(20);
 /// Largest read buffer of a connection to the worker; also bounds a response's header.
 const MAX_BUFFER: usize = 128 * 1024;
 
@@ -37,6 +41,17 @@ pub enum Target {
     Unix(PathBuf),
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Loopback(port) => write!(f, "127.0.0.1:{port}"),
+            Target::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Target::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Target::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// How to reach the worker and how long to wait for it.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -54,7 +69,7 @@ pub struct Upstream<B> {
 }
 
 struct Inner<B> {
-    target: Target,
+    options: Options,
     pool: Arc<Pool<B>>,
     reach: Arc<Reach>,
 }
@@ -71,9 +86,10 @@ where
 {
     /// Begins to look out for the worker; within a runtime.
     pub fn start(options: Options) -> Self {
-        let pool = Pool::start();
-        let target = options.target.clone();
-        Self { inner: Arc::new(Inner { target, pool, reach: Reach::start(options) }) }
+        let reach = Arc::new(Reach::new(options.boot_timeout, options.supervised));
+        let inner = Arc::new(Inner { options, pool: Pool::start(), reach });
+        tokio::spawn(inner.clone().knock());
+        Self { inner }
     }
 
     /// Whether the worker has never accepted a connection.
@@ -97,28 +113,57 @@ where
     /// idle, is idempotent and has no body (RFC 9110 §9.2.2): then the worker had closed the connection in that moment.
     pub async fn send(&self, mut request: Request<B>) -> Result<Response<ResponseBody<B>>, UpstreamError> {
         let may_repeat = is_idempotent(request.method()) && request.body().is_end_stream();
-        while let Some(mut sender) = self.inner.pool.take(may_repeat).await {
-            let copy = may_repeat.then(|| head_copy(&request));
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok(self.lend(sender, response)),
-                Err(mut failed) => match failed.take_message().or(copy) {
-                    Some(again) => request = again,
-                    None => return Err(failed.into_error().into()),
-                },
+        let began = Instant::now();
+        loop {
+            self.inner.reach.wait(began).await?;
+            while let Some(mut sender) = self.inner.pool.take(may_repeat).await {
+                let copy = may_repeat.then(|| head_copy(&request));
+                match sender.try_send_request(request).await {
+                    Ok(response) => return Ok(self.lend(sender, response)),
+                    Err(mut failed) => match failed.take_message().or(copy) {
+                        Some(again) => request = again,
+                        None => return Err(failed.into_error().into()),
+                    },
+                }
             }
-        }
-        let mut sender = self.connect().await?;
-        match sender.try_send_request(request).await {
-            Ok(response) => Ok(self.lend(sender, response)),
-            Err(failed) => Err(failed.into_error().into()),
+            if let Some(mut sender) = self.inner.connect().await? {
+                return match sender.try_send_request(request).await {
+                    Ok(response) => Ok(self.lend(sender, response)),
+                    Err(failed) => Err(failed.into_error().into()),
+                };
+            }
         }
     }
 
-    async fn connect(&self) -> Result<Sender<B>, UpstreamError> {
-        let stream = self.inner.reach.patiently(|| connect::connect(&self.inner.target)).await?;
+    /// A response whose connection comes back into the pool at its end.
+    fn lend(&self, sender: Sender<B>, response: Response<Incoming>) -> Response<ResponseBody<B>> {
+        let switched = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
+        let pool = (!switched).then(|| self.inner.pool.clone());
+        response.map(|body| ResponseBody::new(body, sender, pool))
+    }
+}
+
+impl<B> Inner<B>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    /// A new connection; `None` where the worker refuses it and may be about to open its port again.
+    async fn connect(&self) -> Result<Option<Sender<B>>, UpstreamError> {
+        match connect::connect(&self.options.target).await {
+            Ok(stream) => {
+                self.reach.opened();
+                self.handshake(stream).await.map(Some)
+            }
+            Err(error) if connect::is_refusal(&error) => self.reach.refused().map(|()| None),
+            Err(error) => Err(UpstreamError::Unreachable(error)),
+        }
+    }
+
+    async fn handshake(&self, stream: Stream) -> Result<Sender<B>, UpstreamError> {
+        let io = TokioIo::new(stream);
         let (sender, connection) =
-            http1::Builder::new().max_buf_size(MAX_BUFFER).handshake::<_, B>(TokioIo::new(stream)).await?;
-        let reach = self.inner.reach.clone();
+            http1::Builder::new().max_buf_size(MAX_BUFFER).handshake::<_, B>(io).await?;
+        let reach = self.reach.clone();
         tokio::spawn(async move {
             tokio::select! {
                 result = connection.with_upgrades() => if let Err(error) = result {
@@ -130,11 +175,25 @@ where
         Ok(sender)
     }
 
-    /// A response whose connection comes back into the pool at its end.
-    fn lend(&self, sender: Sender<B>, response: Response<Incoming>) -> Response<ResponseBody<B>> {
-        let switched = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
-        let pool = (!switched).then(|| self.inner.pool.clone());
-        response.map(|body| ResponseBody::new(body, sender, pool))
+    /// Knocks at the worker's door for all requests that wait, at boot and in restarts. The connection that is
+    /// accepted at last is kept for one of them.
+    async fn knock(self: Arc<Self>) {
+        loop {
+            let since = self.reach.closed().await;
+            let began = Instant::now();
+            while self.reach.is_worth_knocking(since) {
+                if let Ok(stream) = connect::connect(&self.options.target).await {
+                    if let Ok(sender) = self.handshake(stream).await {
+                        self.pool.put(sender);
+                    }
+                    self.reach.opened();
+                    let after_ms = began.elapsed().as_millis() as u64;
+                    tracing::info!(upstream = %self.options.target, after_ms, "worker accepts connections");
+                    break;
+                }
+                sleep(KNOCK_EVERY).await;
+            }
+        }
     }
 }
 

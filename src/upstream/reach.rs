@@ -1,15 +1,8 @@
 //! Whether the worker can be reached, and how patient requests are while it cannot.
-//!
-//! At boot, and while it restarts, one task knocks at the worker's door for all requests that wait.
 
-use super::{
-    Options, Target, UpstreamError,
-    connect::{self, Stream},
-};
+use super::UpstreamError;
 use std::{
-    future::Future,
-    io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -17,8 +10,6 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-/// Pause between two knocks.
-const KNOCK_EVERY: Duration = Duration::from_millis(20);
 /// A port that is closed may be in the middle of a restart: so long a request waits for it where we run the worker.
 const MOMENT: Duration = Duration::from_secs(1);
 /// What a worker that has ended had already written may still be read for so long.
@@ -38,32 +29,106 @@ enum State {
 
 /// What is known of the worker's reachability.
 pub(super) struct Reach {
-    options: Options,
+    boot_timeout: Duration,
+    /// Whether we run the worker.
+    supervised: bool,
     state: watch::Sender<State>,
     /// Until then a closed port is a restart that was asked for.
     restart: Mutex<Option<Instant>>,
 }
 
+/// Since when the worker's door is closed; `None` is since ever.
+pub(super) type ClosedSince = Option<Instant>;
+
 impl Reach {
-    /// Begins to knock; within a runtime.
-    pub(super) fn start(options: Options) -> Arc<Self> {
-        let reach =
-            Arc::new(Self { options, state: watch::Sender::new(State::Booting), restart: Mutex::new(None) });
-        tokio::spawn(reach.clone().knock(None));
-        reach
+    /// Of a worker that has not been heard of yet.
+    pub(super) fn new(boot_timeout: Duration, supervised: bool) -> Self {
+        Self {
+            boot_timeout,
+            supervised,
+            state: watch::Sender::new(State::Booting),
+            restart: Mutex::new(None),
+        }
     }
 
     pub(super) fn is_booting(&self) -> bool {
-        *self.state.borrow() == State::Booting
+        self.state() == State::Booting
     }
 
     pub(super) fn expect_restart(&self) {
-        let until = Instant::now() + self.options.boot_timeout;
-        *self.restart.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        *self.restart.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Instant::now() + self.boot_timeout);
     }
 
     pub(super) fn worker_gone(&self) {
         self.state.send_replace(State::Gone);
+    }
+
+    /// A connection was accepted.
+    pub(super) fn opened(&self) {
+        self.change(|state| (!matches!(state, State::Open | State::Gone)).then_some(State::Open));
+    }
+
+    /// A connection was refused. An error where there is no point in waiting.
+    pub(super) fn refused(&self) -> Result<(), UpstreamError> {
+        if !self.supervised {
+            return Err(UpstreamError::Refused);
+        }
+        self.change(|state| (state == State::Open).then(|| State::Refusing(Instant::now())));
+        match self.state() {
+            State::Refusing(since) if self.opens_until(since) <= Instant::now() => {
+                Err(UpstreamError::Refused)
+            }
+            State::Gone => Err(UpstreamError::Died),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits while the worker's door is closed and may open soon, for a request that came in at `began`.
+    pub(super) async fn wait(&self, began: Instant) -> Result<(), UpstreamError> {
+        let state = self.state();
+        let (deadline, late) = match state {
+            State::Open => return Ok(()),
+            State::Gone => return Err(UpstreamError::Died),
+            State::Booting => (began + self.boot_timeout, UpstreamError::BootTimeout),
+            State::Refusing(since) => (self.opens_until(since), UpstreamError::Refused),
+        };
+        if state != State::Booting && deadline <= Instant::now() {
+            // It has been closed for long. Perhaps it is not any more.
+            return Ok(());
+        }
+        let mut changes = self.state.subscribe();
+        match timeout_at(deadline, changes.wait_for(|now| *now != state)).await {
+            Ok(_) if self.state() == State::Gone => Err(UpstreamError::Died),
+            Ok(_) => Ok(()),
+            Err(_) => Err(late),
+        }
+    }
+
+    /// Ready when the worker's door is closed and may open soon.
+    pub(super) async fn closed(&self) -> ClosedSince {
+        let is_closed = |state: &State| matches!(state, State::Booting | State::Refusing(_));
+        loop {
+            // The sender lives as long as `self`.
+            let closed = self.state.subscribe().wait_for(is_closed).await.map(|state| *state);
+            match closed {
+                Ok(State::Refusing(since)) if self.opens_until(since) > Instant::now() => return Some(since),
+                Ok(State::Booting) => return None,
+                // Closed for good, as it seems: only a request finds out whether it has opened.
+                _ => {
+                    let _ = self.state.subscribe().changed().await;
+                }
+            }
+        }
+    }
+
+    /// Whether the door that was found closed still is, and may open soon.
+    pub(super) fn is_worth_knocking(&self, since: ClosedSince) -> bool {
+        match (self.state(), since) {
+            (State::Booting, None) => true,
+            (State::Refusing(now), Some(since)) => now == since && self.opens_until(since) > Instant::now(),
+            _ => false,
+        }
     }
 
     /// Ready a moment after the worker has ended.
@@ -73,113 +138,22 @@ impl Reach {
         sleep(LAST_WORDS).await;
     }
 
-    /// Connects, as patiently as the worker's state asks for.
-    pub(super) async fn patiently<F>(
-        self: &Arc<Self>,
-        connect: impl Fn() -> F,
-    ) -> Result<Stream, UpstreamError>
-    where
-        F: Future<Output = io::Result<Stream>>,
-    {
-        let began = Instant::now();
-        loop {
-            let state = *self.state.borrow();
-            match state {
-                State::Gone => return Err(UpstreamError::Died),
-                State::Booting => {
-                    self.wait(state, began + self.options.boot_timeout, UpstreamError::BootTimeout).await?
-                }
-                State::Refusing(since) if since + self.patience() > Instant::now() => {
-                    self.wait(state, since + self.patience(), UpstreamError::Refused).await?;
-                }
-                State::Open | State::Refusing(_) => match connect().await {
-                    Ok(stream) => {
-                        self.is_open(state);
-                        return Ok(stream);
-                    }
-                    Err(error) if connect::is_refusal(&error) => self.is_refusing(state)?,
-                    Err(error) => return Err(UpstreamError::Unreachable(error)),
-                },
-            }
-        }
-    }
-
-    /// Waits for another state.
-    async fn wait(&self, state: State, deadline: Instant, late: UpstreamError) -> Result<(), UpstreamError> {
-        let mut changes = self.state.subscribe();
-        match timeout_at(deadline, changes.wait_for(|now| *now != state)).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(late),
-        }
-    }
-
-    /// How long a closed port is taken for a restart.
-    fn patience(&self) -> Duration {
+    /// How long a port that is closed since then is taken for one in a restart.
+    fn opens_until(&self, since: Instant) -> Instant {
         let restart = *self.restart.lock().unwrap_or_else(PoisonError::into_inner);
-        match restart {
-            _ if !self.options.supervised => Duration::ZERO,
-            Some(until) if until > Instant::now() => self.options.boot_timeout.max(MOMENT),
-            _ => MOMENT,
-        }
+        restart.map_or(since, |until| until.max(since)).max(since + MOMENT)
     }
 
-    /// A connection was accepted.
-    fn is_open(&self, before: State) {
-        if before != State::Open {
-            self.change(before, State::Open);
-        }
+    fn state(&self) -> State {
+        *self.state.borrow()
     }
 
-    /// A connection was refused. An error where there is no point in waiting.
-    fn is_refusing(self: &Arc<Self>, before: State) -> Result<(), UpstreamError> {
-        let patience = self.patience();
-        if before == State::Open {
-            let since = Instant::now();
-            if self.change(before, State::Refusing(since)) && !patience.is_zero() {
-                tokio::spawn(self.clone().knock(Some(since + patience)));
-            }
-            if !patience.is_zero() {
-                return Ok(());
-            }
-        }
-        Err(UpstreamError::Refused)
-    }
-
-    /// Changes the state if it is still `before`; says whether it was.
-    fn change(&self, before: State, after: State) -> bool {
+    /// Changes the state to what `next` says, if it says anything.
+    fn change(&self, next: impl FnOnce(State) -> Option<State>) {
         self.state.send_if_modified(|state| {
-            let same = *state == before;
-            if same {
-                *state = after;
-            }
-            same
-        })
-    }
-
-    /// Tries to connect until it works, the worker is gone, or it is too late.
-    async fn knock(self: Arc<Self>, until: Option<Instant>) {
-        let began = Instant::now();
-        let state = *self.state.borrow();
-        while *self.state.borrow() == state && until.is_none_or(|until| Instant::now() < until) {
-            if connect::connect(&self.options.target).await.is_ok() {
-                if self.change(state, State::Open) {
-                    let after_ms = began.elapsed().as_millis() as u64;
-                    tracing::info!(upstream = %self.options.target, after_ms, "worker accepts connections");
-                }
-                return;
-            }
-            sleep(KNOCK_EVERY).await;
-        }
-    }
-}
-
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Target::Loopback(port) => write!(f, "127.0.0.1:{port}"),
-            Target::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Target::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Target::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
+            let next = next(*state);
+            *state = next.unwrap_or(*state);
+            next.is_some()
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that come before the worker can answer them, and those that come while it restarts.
 
 use crate::support::{
-    Backend, Client, DEADLINE, Response, TestWorker, Thrust, get, wait_until, worker::Gate,
+    Backend, Client, Connection, DEADLINE, Response, TestWorker, Thrust, get, wait_until, worker::Gate,
 };
 use std::{
     fs,
@@ -134,14 +134,20 @@ fn the_bad_gateway_page_has_no_body_for_head() {
 fn a_backend_that_was_there_and_is_gone_is_502_at_once() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let accepting = thread::spawn(move || {
-        let mut connection = crate::support::Connection::standalone(listener.accept().unwrap().0);
-        connection.request();
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    // Serves one request and closes its port. A connection without a request may be a look whether it is there.
+    let serving = thread::spawn(move || {
+        loop {
+            let mut connection = Connection::standalone(listener.accept().unwrap().0);
+            if connection.request().is_some() {
+                drop(listener);
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                return;
+            }
+        }
     });
     let thrust = Thrust::builder().upstream(url).env("THRUST_BOOT_TIMEOUT", "10m").start();
     assert_eq!(get(thrust.port(), "/").status, 200);
-    accepting.join().unwrap();
+    serving.join().unwrap();
     let start = Instant::now();
     assert_eq!(get(thrust.port(), "/").status, 502);
     assert!(start.elapsed() < DEADLINE / 2, "it waited as if the backend were booting");

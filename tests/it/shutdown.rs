@@ -86,6 +86,42 @@ fn a_connection_that_only_the_kernel_has_accepted_is_served() {
 }
 
 #[test]
+fn a_connection_for_which_there_was_no_room_yet_is_served() {
+    let (gate, mut thrust) = (Gate::new(), with_worker().open_files(40, 40).start());
+    let mut clients: Vec<_> = (0..30).map(|_| Client::connect(thrust.port())).collect();
+    for client in &mut clients {
+        client.send_get(&format!("/when/{}", gate.path()));
+    }
+    thrust.await_at_worker(&format!("/when/{}", gate.path()));
+    thrust.signal(libc::SIGTERM);
+    for client in &mut clients {
+        assert!(client.is_silent_for(Duration::from_millis(20)), "it is let go unserved");
+    }
+    gate.open();
+    for mut client in clients {
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(thrust.wait().code(), Some(0));
+}
+
+#[test]
+fn a_client_that_asks_again_just_after_the_signal_is_answered() {
+    let (gate, mut thrust) = (Gate::new(), with_worker().start());
+    let mut clients: Vec<_> = (0..5).map(|_| Client::connect(thrust.port())).collect();
+    clients[0].send_get(&format!("/when/{}", gate.path()));
+    for client in &mut clients[1..] {
+        assert_eq!(client.get("/").status, 200);
+    }
+    thrust.signal(libc::SIGTERM);
+    for client in &mut clients[1..] {
+        assert_eq!(client.get("/").status, 200);
+    }
+    gate.open();
+    assert_eq!(clients[0].response().status, 200);
+    assert_eq!(thrust.wait().code(), Some(0));
+}
+
+#[test]
 fn with_a_delay_new_connections_are_still_served() {
     let mut thrust = with_worker().env("THRUST_SHUTDOWN_DELAY", "3").start();
     get(thrust.port(), "/");
@@ -150,18 +186,34 @@ fn without_a_worker_it_ends_as_soon_as_nothing_is_in_flight() {
 }
 
 #[test]
-fn without_a_worker_it_ends_at_the_timeout_though_a_request_is_in_flight() {
-    let backend = Backend::start(|connection| {
-        connection.request();
-        connection.await_close();
-    });
+fn without_a_worker_requests_in_flight_have_the_whole_timeout() {
+    let backend = never_answering();
     let mut thrust = Thrust::builder().upstream(backend.url()).env("THRUST_SHUTDOWN_TIMEOUT", "1").start();
     let mut client = Client::connect(thrust.port());
     client.send_get("/");
     backend.await_requests(1);
+    let start = Instant::now();
     thrust.signal(libc::SIGTERM);
     thrust.wait();
+    assert!(start.elapsed() > Duration::from_millis(950), "cut off after {:?}", start.elapsed());
     client.read_to_end();
+}
+
+#[test]
+fn without_a_worker_a_second_signal_ends_it_at_once() {
+    let backend = never_answering();
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let mut thrust =
+            Thrust::builder().upstream(backend.url()).env("THRUST_SHUTDOWN_TIMEOUT", NEVER).start();
+        let mut client = Client::connect(thrust.port());
+        client.send_get("/");
+        backend.await_requests(1);
+        thrust.signal(signal);
+        await_no_more_connections(&thrust);
+        assert!(thrust.is_running(), "the first one did not wait for the request in flight");
+        thrust.signal(signal);
+        thrust.wait();
+    }
 }
 
 #[test]
@@ -186,7 +238,7 @@ fn no_request_fails_when_it_is_stopped_under_load_on_new_connections() {
 fn stop_under_load(mode: Mode) {
     for round in 0..5 {
         let mut thrust = with_worker().env("THRUST_LOG_REQUESTS", "0").start();
-        let load = Load::start(thrust.port(), "/slow/3", 8, mode);
+        let load = Load::start(thrust.port(), "/slow/1", 12, mode);
         load.await_more(50 + 13 * round);
         thrust.signal(libc::SIGTERM);
         assert_eq!(thrust.wait().code(), Some(0));
@@ -199,6 +251,13 @@ fn stop_under_load(mode: Mode) {
 fn with_worker() -> Builder {
     let worker = TestWorker::new().on_term(OnTerm::Exit(0));
     Thrust::builder().env("THRUST_SHUTDOWN_TIMEOUT", NEVER).worker(&worker)
+}
+
+fn never_answering() -> Backend {
+    Backend::start(|connection| {
+        connection.request();
+        while !connection.await_close() {}
+    })
 }
 
 fn await_no_more_connections(thrust: &Thrust) {

@@ -39,6 +39,19 @@ fn stdin_stdout_and_stderr_are_the_worker_s_own() {
 }
 
 #[test]
+fn the_worker_starts_as_if_from_a_shell() {
+    let ended =
+        Thrust::builder().command(["sh", "-c", "ls -l /proc/self/fd; grep Sig /proc/self/status"]).run();
+    assert!(!ended.stdout.contains("socket:"), "it inherits a socket: {}", ended.stdout);
+    let mask = |name: &str| {
+        let line = ended.stdout.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    assert_eq!(mask("SigBlk:"), 0, "it is deaf to signals");
+    assert_eq!(mask("SigIgn:") & (1 << (libc::SIGPIPE - 1)), 0, "it ignores SIGPIPE");
+}
+
+#[test]
 fn every_signal_reaches_the_worker_as_often_as_it_is_sent() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("signals");

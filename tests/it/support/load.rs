@@ -1,4 +1,4 @@
-//! Clients that ask without a pause while something happens to the server.
+//! Clients that ask and ask again while something happens to the server.
 
 use super::Client;
 use std::{
@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 /// A running load; ended by [`Load::finish`], or by a server that no longer accepts connections.
@@ -105,6 +106,8 @@ fn use_connection(
         if response.has_token("connection", "close") || stop.load(Ordering::SeqCst) {
             break;
         }
+        // Leaves the connection idle for a moment, as any client does.
+        thread::sleep(Duration::from_millis(fastrand::u64(0..10)));
     }
     Ok(Connected::Used)
 }
