@@ -15,7 +15,7 @@ use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use pool::{Pool, Sender};
+use pool::{Pool, Sender, Taken};
 use reach::Reach;
 use std::{error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -116,8 +116,8 @@ where
         let began = Instant::now();
         loop {
             self.inner.reach.wait(began).await?;
-            while let Some(mut sender) = self.inner.pool.take(may_repeat).await {
-                let copy = may_repeat.then(|| head_copy(&request));
+            while let Some(Taken { mut sender, may_be_stale }) = self.inner.pool.take(may_repeat).await {
+                let copy = (may_repeat && may_be_stale).then(|| head_copy(&request));
                 match sender.try_send_request(request).await {
                     Ok(response) => return Ok(self.lend(sender, response)),
                     Err(mut failed) => match failed.take_message().or(copy) {
@@ -184,7 +184,7 @@ where
             while self.reach.is_worth_knocking(since) {
                 if let Ok(stream) = connect::connect(&self.options.target).await {
                     if let Ok(sender) = self.handshake(stream).await {
-                        self.pool.put(sender);
+                        self.pool.put_new(sender);
                     }
                     self.reach.opened();
                     let after_ms = began.elapsed().as_millis() as u64;

@@ -11,6 +11,8 @@ use tokio::time::{Instant, interval, timeout};
 const IDLE_LIMIT: Duration = Duration::from_secs(15);
 /// No more idle connections than this are kept.
 const MAX_IDLE: usize = 256;
+/// A connection that was kept for so long and never used is as good as a new one.
+const AS_NEW: Duration = Duration::from_secs(1);
 /// How long a connection may take to get ready for the next request behind a response that is complete.
 const READY_LIMIT: Duration = Duration::from_millis(20);
 
@@ -24,6 +26,14 @@ pub(super) struct Pool<B> {
 struct Idle<B> {
     sender: Sender<B>,
     since: Instant,
+    used: bool,
+}
+
+/// A connection out of the pool.
+pub(super) struct Taken<B> {
+    pub(super) sender: Sender<B>,
+    /// Whether the worker may be closing it in this very moment, as it does with connections that are idle for long.
+    pub(super) may_be_stale: bool,
 }
 
 impl<B: http_body::Body + Send + 'static> Pool<B> {
@@ -44,27 +54,36 @@ impl<B: http_body::Body + Send + 'static> Pool<B> {
 
     /// A connection that is ready for a request. `may_repeat`: the request can be sent once more if the worker closes
     /// the connection in this very moment; if not, a little time is spent on finding out whether it has.
-    pub(super) async fn take(&self, may_repeat: bool) -> Option<Sender<B>> {
+    pub(super) async fn take(&self, may_repeat: bool) -> Option<Taken<B>> {
         loop {
-            let Idle { mut sender, .. } = self.pop()?;
+            let Idle { mut sender, since, used } = self.pop()?;
             if !may_repeat {
                 // Lets the connection's own task see what the kernel already knows.
                 tokio::task::yield_now().await;
             }
             if sender.is_ready() || matches!(timeout(READY_LIMIT, sender.ready()).await, Ok(Ok(()))) {
-                return Some(sender);
+                return Some(Taken { sender, may_be_stale: used || since.elapsed() > AS_NEW });
             }
         }
     }
 
     /// Takes a connection back.
     pub(super) fn put(&self, sender: Sender<B>) {
+        self.keep(sender, true);
+    }
+
+    /// Keeps a new connection for the first request that comes.
+    pub(super) fn put_new(&self, sender: Sender<B>) {
+        self.keep(sender, false);
+    }
+
+    fn keep(&self, sender: Sender<B>, used: bool) {
         if sender.is_closed() {
             return;
         }
         let mut idle = self.lock();
         if idle.len() < MAX_IDLE {
-            idle.push(Idle { sender, since: Instant::now() });
+            idle.push(Idle { sender, since: Instant::now(), used });
         }
     }
 
