@@ -247,6 +247,7 @@ fn report_end(status: WaitStatus) {
         WaitStatus::Signaled(_, signal, _) => {
             tracing::error!(%signal, "the worker was ended by a signal; exiting")
         }
+        WaitStatus::Exited(_, 0) => tracing::info!("the worker has ended; exiting"),
         _ => tracing::error!(code = exit_code(status), "the worker has ended; exiting"),
     }
 }

@@ -4,13 +4,13 @@ pub mod body;
 pub mod chunked;
 pub mod connection;
 pub mod forwarded;
+pub mod handler;
 pub mod head;
 pub mod hop;
 pub mod host;
 pub mod refusal;
-pub mod reply;
 
 pub use body::BodyError;
 pub use connection::ConnectionInfo;
+pub use handler::{Handler, Reply, Tunnel};
 pub use refusal::{Refusal, Refused};
-pub use reply::{Reply, Tunnel};

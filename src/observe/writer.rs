@@ -5,7 +5,7 @@
 //! before the gap, says how many are missing. A stream whose reader is gone is given up quietly; its lines count as
 //! dropped.
 //!
-//! Whoever sends wakes the thread only if it sleeps, and after a batch it rests for [`PACE`]: a lone line comes out at
+//! Whoever sends wakes the thread only if it sleeps, and after a batch it rests for `PACE`: a lone line comes out at
 //! once, thousands share a few writes. Lines of the worker, which often has the same stream, do not get between the parts
 //! of ours: each write ends with a whole line and is short enough to be atomic on a pipe.
 

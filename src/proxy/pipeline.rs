@@ -12,9 +12,8 @@ use super::{
     upgrade,
 };
 use crate::{
-    message::{ConnectionInfo, Refused, Reply},
+    message::{ConnectionInfo, Handler, Refused, Reply},
     observe::Observe,
-    server::Handler,
     upstream::{Upstream, UpstreamError},
 };
 use http::{Request, Response, StatusCode};

@@ -2,12 +2,12 @@
 
 use super::{
     Options, Timeouts,
-    connection::{self, Handler, Life},
+    connection::{self, Life},
     drain::{Connections, Stage},
     listen,
     memory::Memory,
 };
-use crate::message::{ConnectionInfo, connection::Scheme};
+use crate::message::{ConnectionInfo, Handler, connection::Scheme};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},

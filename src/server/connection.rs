@@ -12,7 +12,7 @@ use super::{
     tunnel,
     wire::Wire,
 };
-use crate::message::{ConnectionInfo, Refused, Reply, Tunnel};
+use crate::message::{ConnectionInfo, Handler, Tunnel};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body;
@@ -20,7 +20,6 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
-    error::Error,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
@@ -46,22 +45,6 @@ const LINGER: (Duration, usize) = (Duration::from_secs(2), 256 * 1024);
 const MAX_BUFFER: usize = 128 * 1024;
 /// Longer than any connection waits.
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// Answers requests. Never fails: what goes wrong becomes a response.
-pub trait Handler: Send + Sync + 'static {
-    /// Response bodies.
-    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
-
-    /// Answers one request.
-    fn handle(
-        &self,
-        connection: &Arc<ConnectionInfo>,
-        request: Request<Incoming>,
-    ) -> impl Future<Output = Reply<Self::Body>> + Send;
-
-    /// Answers a request that could not be read, or not in one way only.
-    fn refuse(&self, connection: &Arc<ConnectionInfo>, refused: Refused) -> Response<Self::Body>;
-}
 
 /// A stream of bytes that can be waited for without a buffer.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {

@@ -14,7 +14,6 @@ mod tunnel;
 mod wire;
 
 pub use accept::Acceptor;
-pub use connection::Handler;
 pub use drain::{Connections, Stage};
 pub use listen::bind;
 

@@ -1,7 +1,7 @@
 //! The wire: a strict reader between the socket and the HTTP library.
 //!
 //! The library is lenient where a proxy must not be, and forgets what it has read. The wire follows the framing of
-//! every message itself, on the raw bytes, and lets through only what is sound (see [`head`] and [`chunked`]). It hands
+//! every message itself, on the raw bytes, and lets through only what is sound (see [`head`] and [`Chunked`]). It hands
 //! over one message at a time; what follows is held back. Where a head is refused the library gets a stand-in request,
 //! so that the refusal is answered in its turn behind earlier responses, and logged like any other.
 
@@ -20,9 +20,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-#[allow(unused_imports)] // named in the module's documentation
-use crate::message::chunked;
 
 /// What the library reads in place of a refused request.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";

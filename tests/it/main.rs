@@ -12,6 +12,7 @@ mod bad_input;
 mod boot;
 mod deadlines;
 mod exit_codes;
+mod footprint;
 mod forwarding;
 mod harness;
 mod limits;

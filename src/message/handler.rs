@@ -1,0 +1,46 @@
+//! The seam between the server, which has requests, and the proxy, which answers them.
+
+use super::{ConnectionInfo, Refused};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, upgrade::Upgraded};
+use std::{error::Error, future::Future, sync::Arc};
+
+/// Answers requests. Never fails: what goes wrong becomes a response.
+pub trait Handler: Send + Sync + 'static {
+    /// Response bodies.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+
+    /// Answers one request.
+    fn handle(
+        &self,
+        connection: &Arc<ConnectionInfo>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Reply<Self::Body>> + Send;
+
+    /// Answers a request that could not be read, or not in one way only.
+    fn refuse(&self, connection: &Arc<ConnectionInfo>, refused: Refused) -> Response<Self::Body>;
+}
+
+/// A response, and for 101 the worker's side of the connection that it opens.
+pub struct Reply<B> {
+    /// The response.
+    pub response: Response<B>,
+    /// The worker's side of a switched protocol.
+    pub tunnel: Option<Tunnel>,
+}
+
+impl<B> From<Response<B>> for Reply<B> {
+    fn from(response: Response<B>) -> Self {
+        Self { response, tunnel: None }
+    }
+}
+
+/// The worker's side of a connection that has switched to another protocol (RFC 9110 §7.8).
+pub struct Tunnel {
+    /// The connection to the worker.
+    pub worker: Upgraded,
+    /// Called once with the bytes sent to the client when the tunnel has ended.
+    pub ended: Box<dyn FnOnce(u64) + Send>,
+}
