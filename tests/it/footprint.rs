@@ -36,6 +36,7 @@ fn idle_connections_cost_at_most_10_kilobytes_each() {
     assert!(TcpStream::connect(("127.0.0.1", thrust.port())).is_ok());
 }
 
+/// In kilobytes.
 fn resident(thrust: &Thrust) -> u64 {
-    thrust.proc_status("VmRSS").unwrap()
+    thrust.proc_status("VmRSS").unwrap().trim_end_matches(" kB").parse().unwrap()
 }
