@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// How long the last responses may take when the worker has ended by itself.
-const LAST_RESPONSES: Duration = Duration::from_secs(2);
+const LAST_RESPONSES: Duration = Duration::from_millis(750);
 
 /// Runs until the worker ends, or until we are told to stop; gives the exit code. Must be polled on the main thread.
 ///
