@@ -11,7 +11,7 @@ pub use error::UpstreamError;
 
 use bytes::Bytes;
 use connect::Stream;
-use http::{Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body::Body;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -111,24 +111,29 @@ where
     ///
     /// A request is sent a second time only if nothing of it was sent, or if it was sent on a connection that had been
     /// idle, is idempotent and has no body (RFC 9110 §9.2.2): then the worker had closed the connection in that moment.
+    /// It goes to a new connection then, so that a request that ends whoever reads it is not offered to all of them.
     pub async fn send(&self, mut request: Request<B>) -> Result<Response<ResponseBody<B>>, UpstreamError> {
         let may_repeat = is_idempotent(request.method()) && request.body().is_end_stream();
+        let mut is_repeated = false;
         let began = Instant::now();
         loop {
             self.inner.reach.wait(began).await?;
-            while let Some(Taken { mut sender, may_be_stale }) = self.inner.pool.take(may_repeat).await {
+            while !is_repeated
+                && let Some(Taken { mut sender, may_be_stale }) = self.inner.pool.take(may_repeat).await
+            {
                 let copy = (may_repeat && may_be_stale).then(|| head_copy(&request));
                 match sender.try_send_request(request).await {
-                    Ok(response) => return Ok(self.lend(sender, response)),
-                    Err(mut failed) => match failed.take_message().or(copy) {
-                        Some(again) => request = again,
-                        None => return Err(failed.into_error().into()),
+                    Ok(response) => return self.lend(sender, response),
+                    Err(mut failed) => match (failed.take_message(), copy) {
+                        (Some(unsent), _) => request = unsent,
+                        (None, Some(copy)) => (request, is_repeated) = (copy, true),
+                        (None, None) => return Err(failed.into_error().into()),
                     },
                 }
             }
             if let Some(mut sender) = self.inner.connect().await? {
                 return match sender.try_send_request(request).await {
-                    Ok(response) => Ok(self.lend(sender, response)),
+                    Ok(response) => self.lend(sender, response),
                     Err(failed) => Err(failed.into_error().into()),
                 };
             }
@@ -136,10 +141,15 @@ where
     }
 
     /// A response whose connection comes back into the pool at its end.
-    fn lend(&self, sender: Sender<B>, response: Response<Incoming>) -> Response<ResponseBody<B>> {
+    fn lend(
+        &self,
+        sender: Sender<B>,
+        mut response: Response<Incoming>,
+    ) -> Result<Response<ResponseBody<B>>, UpstreamError> {
+        settle_framing(response.headers_mut())?;
         let switched = response.status() == http::StatusCode::SWITCHING_PROTOCOLS;
         let pool = (!switched).then(|| self.inner.pool.clone());
-        response.map(|body| ResponseBody::new(body, sender, pool))
+        Ok(response.map(|body| ResponseBody::new(body, sender, pool)))
     }
 }
 
@@ -195,6 +205,19 @@ where
             }
         }
     }
+}
+
+/// Leaves one framing, the one that the body was read by (RFC 9112 §6.3). A coding other than `chunked` is none that we
+/// have asked for: its body would reach the client encoded, and without a word about it.
+fn settle_framing(headers: &mut HeaderMap) -> Result<(), UpstreamError> {
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if !headers.get_all(header::TRANSFER_ENCODING).iter().all(is_chunked) {
+        return Err(UpstreamError::Malformed);
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    Ok(())
 }
 
 /// RFC 9110 §9.2.2.
