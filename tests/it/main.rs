@@ -25,4 +25,5 @@ mod smuggling;
 mod streaming;
 mod supervision;
 mod upstream_faults;
+mod upstream_reuse;
 mod websocket;

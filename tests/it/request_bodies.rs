@@ -144,6 +144,17 @@ fn a_worker_that_refuses_the_body_is_heard_without_continue() {
 }
 
 #[test]
+fn an_http_1_0_client_is_not_told_to_continue() {
+    let backend = Backend::echo_request();
+    let thrust = Thrust::in_front_of(&backend);
+    let mut client = Client::connect(thrust.port());
+    client.send("POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nbody");
+    let response = client.response();
+    assert_eq!(response.status, 200, "it does not know interim responses (RFC 9110 section 15.2)");
+    assert!(response.text().ends_with("\r\n\r\nbody"));
+}
+
+#[test]
 fn an_expectation_that_nobody_knows_is_417() {
     let backend = Backend::echo_request();
     let thrust = Thrust::in_front_of(&backend);
