@@ -195,6 +195,31 @@ fn a_slow_reader_does_not_make_a_response_pile_up_in_memory() {
     assert_memory(&thrust, before);
 }
 
+#[test]
+fn a_slow_worker_does_not_make_an_upload_pile_up_in_memory() {
+    let (_until_the_end, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(waits);
+    let backend = Backend::start(move |connection| {
+        while let Some(request) = connection.head() {
+            if request.start_line().starts_with("GET") {
+                connection.respond_with("");
+            } else {
+                let _ = waits.lock().unwrap().recv();
+                return;
+            }
+        }
+    });
+    let thrust = quiet(&backend).start();
+    let before = warm(&thrust);
+    let mut client = Client::connect(thrust.port());
+    client.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 67108864\r\n\r\n");
+    client.stream().set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let block = block();
+    let taken = (0..BLOCKS).take_while(|_| client.try_send(&block).is_ok()).count();
+    assert!((taken as u64) < BLOCKS, "all of it was taken, though nobody wants it");
+    assert_memory(&thrust, before);
+}
+
 /// Receives a large upload and says whether it is the one that was sent.
 fn receive(connection: &mut Connection) {
     let Some(request) = connection.head() else { return };
