@@ -70,9 +70,9 @@ fn a_post_after_the_worker_has_closed_its_idle_connections_is_no_502() {
     let thrust = Thrust::in_front_of(&backend);
     let mut client = Client::connect(thrust.port());
     for number in 0..30 {
-        wait_until("the idle connection is closed", || backend.open_connections() == 0);
         client.send(format!("POST /{number} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"));
         assert_eq!(client.response().status, 200);
+        wait_until("the connection is closed", || backend.open_connections() == 0);
     }
     assert_eq!(backend.requests().len(), 30);
 }
