@@ -92,6 +92,11 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    /// How many connections there are, this one included.
+    pub(super) fn company(&self) -> usize {
+        self.connections.open()
+    }
+
     /// Marks this connection as one that only streams, until the mark is dropped.
     pub(super) fn streaming(&self) -> Streaming {
         self.connections.streaming.fetch_add(1, SeqCst);
