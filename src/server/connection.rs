@@ -85,16 +85,16 @@ enum End {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut context: Life<'_, H>) {
+pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut life: Life<'_, H>) {
     let link = Arc::new(Link::new());
     let mut wire = Wire::new(socket, link.clone());
     loop {
-        if !wire.is_drained() || context.wait_for_client(&wire, &link).await {
+        if !wire.is_drained() || life.wait_for_client(&wire, &link).await {
             let tunnel = Mutex::new(None);
             // In a box of its own, so that an idle connection does not carry its size.
-            let (end, rest, read_buf) = Box::pin(context.converse(wire, &link, &tunnel)).await;
+            let (end, rest, read_buf) = Box::pin(life.converse(wire, &link, &tunnel)).await;
             wire = rest;
-            context.memory.freed();
+            life.memory.freed();
             match end {
                 End::Quiet if wire.is_between_messages() => continue,
                 // The rest of a body whose request was answered early must never be read as a request.
@@ -102,11 +102,11 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut context: Life
                 End::Broken => return,
                 End::Switched => {
                     let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
-                    return Box::pin(context.switch(wire, &read_buf, tunnel)).await;
+                    return Box::pin(life.switch(wire, &read_buf, tunnel)).await;
                 }
             }
         }
-        drop(context.seat);
+        drop(life.seat);
         return Box::pin(linger(wire.into_parts().0)).await;
     }
 }
