@@ -1,5 +1,7 @@
 //! What the server tells the proxy about a connection.
 
+use super::forwarded::address_value;
+use http::HeaderValue;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::OnceLock,
@@ -10,6 +12,8 @@ use std::{
 pub struct ConnectionInfo {
     /// The peer's address; an IPv4 peer of a dual-stack listener as IPv4.
     pub peer: IpAddr,
+    /// The same as a header field's value: every request needs it.
+    pub peer_value: HeaderValue,
     /// The address the connection came in on.
     pub local: SocketAddr,
     /// How it is protected.
@@ -21,7 +25,8 @@ pub struct ConnectionInfo {
 impl ConnectionInfo {
     /// Facts about a new connection.
     pub fn new(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
-        Self { peer: peer.ip().to_canonical(), local, scheme, cut: OnceLock::new() }
+        let peer = peer.ip().to_canonical();
+        Self { peer, peer_value: address_value(peer), local, scheme, cut: OnceLock::new() }
     }
 }
 
@@ -40,14 +45,6 @@ impl Scheme {
         match self {
             Scheme::Http => "http",
             Scheme::Https => "https",
-        }
-    }
-
-    /// The port that a URI without one stands for.
-    pub fn default_port(self) -> u16 {
-        match self {
-            Scheme::Http => 80,
-            Scheme::Https => 443,
         }
     }
 }

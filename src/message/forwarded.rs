@@ -1,7 +1,11 @@
 //! Who the client is: `X-Forwarded-*`, and whom to believe about it.
 
-use super::{ConnectionInfo, connection::Scheme, host};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use super::{ConnectionInfo, host};
+use bytes::BytesMut;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, Entry},
+};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -60,49 +64,49 @@ pub fn client(headers: &HeaderMap, trust: &Trust, peer: IpAddr) -> IpAddr {
 /// Sets `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker. Claims of a peer that is not
 /// trusted must be gone already (see [`is_claim`]): what is still there is believed and extended.
 pub fn extend(headers: &mut HeaderMap, connection: &ConnectionInfo, client: IpAddr) {
-    let peer = address_value(connection.peer);
-    match joined(headers) {
-        Some(chain) => headers.insert(FOR, append(&chain, &peer)),
-        None => headers.insert(FOR, peer.clone()),
-    };
-    if !headers.contains_key(HOST)
-        && let Some(host) = headers.get(header::HOST).cloned()
-    {
-        headers.insert(HOST, host);
+    let peer = &connection.peer_value;
+    match headers.entry(FOR) {
+        Entry::Vacant(slot) => drop(slot.insert(peer.clone())),
+        Entry::Occupied(mut chain) => drop(chain.insert(joined(chain.iter(), peer))),
     }
-    if !headers.contains_key(PROTO) {
-        headers.insert(PROTO, HeaderValue::from_static(connection.scheme.as_str()));
+    if let Some(host) = headers.get(header::HOST).cloned() {
+        headers.entry(HOST).or_insert(host);
     }
+    headers.entry(PROTO).or_insert(HeaderValue::from_static(connection.scheme.as_str()));
     if !headers.contains_key(PORT) {
-        headers.insert(PORT, HeaderValue::from(public_port(headers)));
+        headers.insert(PORT, public_port(headers));
     }
-    if !headers.contains_key(REAL_IP) {
-        headers.insert(REAL_IP, if client == connection.peer { peer } else { address_value(client) });
+    if let Entry::Vacant(slot) = headers.entry(REAL_IP) {
+        slot.insert(if client == connection.peer { peer.clone() } else { address_value(client) });
     }
 }
 
 /// The port in the URL that the visitor sees: the one that the host names, or the scheme's own. (Never the port this
 /// program listens on, which a visitor behind a proxy or a published container port has nothing to do with.)
-fn public_port(headers: &HeaderMap) -> u16 {
+fn public_port(headers: &HeaderMap) -> HeaderValue {
     let named = headers.get(HOST).and_then(|host| host::port(host.as_bytes()));
     let https = headers.get(PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
-    named.unwrap_or(if https { Scheme::Https } else { Scheme::Http }.default_port())
+    match named {
+        Some(port) => HeaderValue::from(port),
+        None => HeaderValue::from_static(if https { "443" } else { "80" }),
+    }
 }
 
-/// All lines of `X-Forwarded-For` as one list.
-fn joined(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut lines = headers.get_all(FOR).iter();
-    let first = lines.next()?.clone();
-    Some(lines.fold(first, |list, line| append(&list, line)))
+/// All lines of `X-Forwarded-For` and the peer as one list.
+fn joined<'a>(lines: impl Iterator<Item = &'a HeaderValue>, peer: &HeaderValue) -> HeaderValue {
+    let mut list = BytesMut::new();
+    for line in lines {
+        list.extend_from_slice(line.as_bytes());
+        list.extend_from_slice(b", ");
+    }
+    list.extend_from_slice(peer.as_bytes());
+    // Values with commas between them are a value.
+    HeaderValue::from_maybe_shared(list.freeze()).unwrap_or_else(|_| peer.clone())
 }
 
-fn append(list: &HeaderValue, member: &HeaderValue) -> HeaderValue {
-    let bytes = bytes::Bytes::from([list.as_bytes(), b", ", member.as_bytes()].concat());
-    // Two values with a comma between them are a value.
-    HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| member.clone())
-}
-
-fn address_value(address: IpAddr) -> HeaderValue {
+/// An address as a header field's value.
+pub(super) fn address_value(address: IpAddr) -> HeaderValue {
+    // The text of an address is a value.
     HeaderValue::from_str(&address.to_string()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
@@ -116,6 +120,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::connection::Scheme;
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -3,7 +3,10 @@
 use super::{Options, RequestBody, exchange::Exchange, failure::Failure};
 use crate::message::{Refusal, forwarded, hop};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Uri, Version,
+    header::{self, Entry},
+};
 use http_body::Body;
 use hyper::body::Incoming;
 use std::time::UNIX_EPOCH;
@@ -24,8 +27,8 @@ pub(super) fn prepare(
     set_target(&mut head.uri, headers, connection.local)?;
     let client = forwarded::client(headers, &options.trust, connection.peer);
     forwarded::extend(headers, &connection, client);
-    if !headers.contains_key(REQUEST_START) {
-        headers.insert(REQUEST_START, request_start(exchange));
+    if let Entry::Vacant(slot) = headers.entry(REQUEST_START) {
+        slot.insert(request_start(exchange));
     }
     let id = headers.entry(REQUEST_ID).or_insert_with(request_id).clone();
     exchange.identify(client, id);
