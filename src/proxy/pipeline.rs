@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
 };
@@ -51,7 +51,8 @@ impl Proxy {
         let switching = upgrade::asked(&request);
         let request = prepare(request, exchange, &self.options)?;
         if let Some(protocol) = switching {
-            return upgrade::fetch(&self.upstream, exchange, request, protocol).await;
+            // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
+            return Box::pin(upgrade::fetch(&self.upstream, exchange, request, protocol)).await;
         }
         let response = self.fetch(exchange, request).await?;
         Ok(depart(response).into())
@@ -91,10 +92,13 @@ impl Handler for Proxy {
 
     async fn handle(&self, connection: &Arc<ConnectionInfo>, request: Request<Incoming>) -> Reply<Body> {
         let mut exchange = Exchange::begin(connection, &self.observe, &request);
-        let reply = match caught(self.journey(&mut exchange, request)).await {
-            Some(Ok(reply)) => reply,
-            Some(Err(failure)) => self.explain(&mut exchange, failure).await.into(),
-            None => self.explain(&mut exchange, Failure::Panic).await.into(),
+        let reply = {
+            let journey = pin!(self.journey(&mut exchange, request));
+            caught(journey).await.unwrap_or(Err(Failure::Panic))
+        };
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(failure) => Box::pin(self.explain(&mut exchange, failure)).await.into(),
         };
         exchange.finish(reply)
     }
@@ -109,8 +113,7 @@ impl Handler for Proxy {
 
 /// The future's output, or `None` if it panicked: one bad request must not take its connection's others with it. (The
 /// panic itself is logged where it happens.)
-async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+async fn caught<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Some),
         Err(_) => Poll::Ready(None),
@@ -124,11 +127,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_the_end_of_one_request_only() {
-        assert_eq!(caught(async { 1 }).await, Some(1));
+        assert_eq!(caught(pin!(async { 1 })).await, Some(1));
         let panicking = async {
             tokio::task::yield_now().await;
             panic!("on purpose");
         };
-        assert_eq!(caught(panicking).await, None::<()>);
+        assert_eq!(caught(pin!(panicking)).await, None::<()>);
     }
 }
