@@ -189,6 +189,7 @@ where
         let reach = self.reach.clone();
         tokio::spawn(async move {
             tokio::select! {
+                biased;
                 result = connection.with_upgrades() => if let Err(error) = result {
                     tracing::debug!(%error, "connection to the worker broken");
                 },
