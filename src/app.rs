@@ -8,8 +8,11 @@ use crate::{
     server::{self, Acceptor, Connections},
     upstream::Upstream,
 };
-use nix::sys::{signal::Signal, wait::WaitStatus};
-use std::{ffi::OsString, fmt, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use nix::sys::signal::Signal;
+use std::{
+    ffi::OsString, fmt, future::Future, io, net::SocketAddr, os::unix::process::ExitStatusExt, pin::pin,
+    process::ExitStatus, sync::Arc, time::Duration,
+};
 use tokio::{
     net::TcpListener,
     task::JoinHandle,
@@ -79,7 +82,7 @@ struct App {
 /// What ends a stop before its time.
 enum Early {
     /// The worker has ended by itself, or as it was told.
-    Worker(WaitStatus),
+    Worker(ExitStatus),
     /// There is no worker, and a second signal says that there is no time either.
     Impatience(Signal),
 }
@@ -178,7 +181,7 @@ impl App {
     }
 
     /// The worker has ended: whoever waits for it gets 502, bodies that had begun are broken off, and we end as it did.
-    async fn worker_ended(self, status: WaitStatus) -> u8 {
+    async fn worker_ended(self, status: ExitStatus) -> u8 {
         self.upstream.worker_gone();
         self.connections.start_draining();
         let answered = async {
@@ -225,7 +228,7 @@ impl App {
         }
     }
 
-    fn reap(&self) -> Option<WaitStatus> {
+    fn reap(&self) -> Option<ExitStatus> {
         self.worker.as_ref().and_then(Worker::reap)
     }
 
@@ -242,13 +245,14 @@ impl App {
     }
 }
 
-fn report_end(status: WaitStatus) {
-    match status {
-        WaitStatus::Signaled(_, signal, _) => {
-            tracing::error!(%signal, "the worker was ended by a signal; exiting")
+fn report_end(status: ExitStatus) {
+    match status.signal() {
+        Some(number) => {
+            let signal = Signal::try_from(number).map_or_else(|_| number.to_string(), |s| s.to_string());
+            tracing::error!(signal, "the worker was ended by a signal; exiting")
         }
-        WaitStatus::Exited(_, 0) => tracing::info!("the worker has ended; exiting"),
-        _ => tracing::error!(code = exit_code(status), "the worker has ended; exiting"),
+        None if status.success() => tracing::info!("the worker has ended; exiting"),
+        None => tracing::error!(code = exit_code(status), "the worker has ended; exiting"),
     }
 }
 

@@ -6,11 +6,14 @@ use nix::{
     sys::{
         prctl,
         signal::{Signal, kill},
-        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
     },
     unistd::{Pid, getppid},
 };
-use std::{fmt, io, os::unix::process::CommandExt, process::Command};
+use std::{
+    fmt, io,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Command, ExitStatus},
+};
 
 /// A running worker.
 #[derive(Debug)]
@@ -57,21 +60,16 @@ impl Worker {
     }
 
     /// Reaps every child that has ended: the worker, whose status is returned, and the orphans that have come to us.
-    pub fn reap(&self) -> Option<WaitStatus> {
+    pub fn reap(&self) -> Option<ExitStatus> {
         loop {
-            // Looks first and takes then, so that the worker's status is never taken by accident.
-            let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-            match waitid(Id::All, ended) {
-                Ok(status) => {
-                    let pid = status.pid()?;
-                    let taken = waitpid(pid, None).ok();
-                    if pid == self.pid {
-                        return taken;
-                    }
-                    tracing::debug!(pid = pid.as_raw(), "reaped an orphan");
-                }
-                Err(Errno::EINTR) => {}
-                Err(_) => return None,
+            let mut status = 0;
+            // (Not by `nix`, which has no real-time signals: a child that one of them has ended is an error there.)
+            // SAFETY: `status` is valid for the call.
+            match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
+                pid if pid == self.pid.as_raw() => return Some(ExitStatus::from_raw(status)),
+                // Nobody has ended, or there is nobody.
+                ..=0 => return None,
+                pid => tracing::debug!(pid, "reaped an orphan"),
             }
         }
     }
@@ -89,12 +87,9 @@ fn become_worker(parent: Pid, limit: FileLimit) -> io::Result<()> {
 }
 
 /// A status as a shell would report it: the worker's own code, or 128 + n where signal n ended it.
-pub fn exit_code(status: WaitStatus) -> u8 {
-    match status {
-        WaitStatus::Exited(_, code) => code as u8,
-        WaitStatus::Signaled(_, signal, _) => 128 + signal as u8,
-        _ => 1,
-    }
+pub fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| Some(128 + status.signal()?));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
 /// The worker could not be started.
