@@ -65,6 +65,26 @@ fn bytes_that_come_together_with_the_client_s_handshake_reach_the_worker() {
 }
 
 #[test]
+fn bytes_behind_a_handshake_that_itself_is_behind_another_request_reach_the_worker() {
+    let backend = Backend::start(|connection| {
+        while let Some(request) = connection.request() {
+            if request.header("upgrade").is_some() {
+                connection.send(SWITCH);
+                return echo(connection);
+            }
+            connection.respond_with("first");
+        }
+    });
+    let (_thrust, mut client) = in_front_of(&backend);
+    client.send(format!("GET /first HTTP/1.1\r\nHost: app.test\r\n\r\n{HANDSHAKE}\u{1}early"));
+    assert_eq!(client.response().text(), "first");
+    assert_eq!(client.head().status, 101);
+    let mut returned = [0; 6];
+    client.read_exact(&mut returned).unwrap();
+    assert_eq!(&returned, b"\x01early");
+}
+
+#[test]
 fn bytes_that_come_together_with_the_worker_s_handshake_reach_the_client() {
     for early in ["early".to_owned(), "x".repeat(100_000)] {
         let both = format!("{SWITCH}{early}");
