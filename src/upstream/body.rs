@@ -34,7 +34,10 @@ impl<B: Body + Send + 'static> ResponseBody<B> {
     }
 
     fn give_back(&mut self) {
-        if let (Some(sender), Some(pool)) = (self.lent.take(), &self.pool) {
+        // One that is switching protocols is not given back: it stays until that is done.
+        if let Some(pool) = &self.pool
+            && let Some(sender) = self.lent.take()
+        {
             pool.put(sender);
         }
     }
