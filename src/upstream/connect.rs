@@ -4,6 +4,7 @@ use super::Target;
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr},
+    path::Path,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -11,10 +12,13 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
+    time::sleep,
 };
 
 /// A backend elsewhere may swallow connection attempts without a word; on loopback this never passes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before trying again where a Unix socket's queue is full.
+const FULL_QUEUE: Duration = Duration::from_millis(10);
 
 /// Connects to the worker.
 pub(super) async fn connect(target: &Target) -> io::Result<Stream> {
@@ -28,14 +32,22 @@ pub(super) async fn connect(target: &Target) -> io::Result<Stream> {
                 connected => connected.and_then(tcp),
             },
             Target::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await.and_then(tcp),
-            Target::Unix(path) => {
-                UnixStream::connect(path).await.map(|socket| Stream::new(Socket::Unix { socket }))
-            }
+            Target::Unix(path) => connect_unix(path).await.map(|socket| Stream::new(Socket::Unix { socket })),
         }
     };
     tokio::time::timeout(CONNECT_TIMEOUT, connecting)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Where the queue of a TCP port is full the kernel waits for room; at a Unix socket that is left to us.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(FULL_QUEUE).await,
+            connected => return connected,
+        }
+    }
 }
 
 /// Whether nothing listens there, as it is before a start and in the middle of a restart.
