@@ -68,17 +68,19 @@ pub(super) struct Stream {
     socket: Socket,
     /// The connection was reset: its end is not a response's end.
     reset: bool,
+    /// All that the worker sent is read: nothing is missed if a write fails.
+    ended: bool,
 }
 
 impl Stream {
     fn new(socket: Socket) -> Self {
-        Self { socket, reset: false }
+        Self { socket, reset: false, ended: false }
     }
 
     /// The result of writing `length` bytes.
     fn written(&mut self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
         match result {
-            Err(error) if is_closed(&error) => {
+            Err(error) if is_closed(&error) && !self.ended => {
                 self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
                 Ok(length)
             }
@@ -117,8 +119,11 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(on_socket!(self, socket => socket.poll_read(cx, buf)))?;
-        if self.reset && buf.filled().len() == before {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        if buf.filled().len() == before && buf.capacity() > before {
+            self.ended = true;
+            if self.reset {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
         }
         Poll::Ready(Ok(()))
     }

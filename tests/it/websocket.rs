@@ -145,6 +145,15 @@ fn the_tunnel_ends_with_the_worker() {
 }
 
 #[test]
+fn the_tunnel_ends_with_the_worker_though_the_client_goes_on_sending() {
+    let backend = switching(|_| {});
+    let (_thrust, mut client) = in_front_of(&backend);
+    assert_eq!(client.send(HANDSHAKE).head().status, 101);
+    client.expect_closed();
+    wait_until("nothing more is taken", || client.try_send("more").is_err());
+}
+
+#[test]
 fn the_tunnel_ends_with_the_client() {
     let backend = switching(echo);
     let (thrust, mut client) = in_front_of(&backend);
