@@ -25,6 +25,17 @@ fn chunks_stay_chunks() {
 }
 
 #[test]
+fn a_length_that_chunks_override_is_not_passed_on() {
+    for length in [3, 8, 100] {
+        let both = CHUNKED.replace("\r\n\r\n3", &format!("\r\nContent-Length: {length}\r\n\r\n3"));
+        let (response, mut client, _thrust) = asked(&both, "HTTP/1.1");
+        assert_eq!(response.framing("GET"), Framing::Chunked, "{:?}", response.headers);
+        assert_eq!(response.text(), "one, two");
+        assert_eq!(client.get("/").text(), "one, two");
+    }
+}
+
+#[test]
 fn a_body_that_ends_with_the_worker_s_connection_becomes_chunks() {
     for worker in [CLOSE, CLOSE_10] {
         let (response, mut client, _thrust) = asked(worker, "HTTP/1.1");
