@@ -141,6 +141,21 @@ fn trailers_of_a_response_reach_a_client_that_wants_them() {
 }
 
 #[test]
+fn trailers_end_a_response_like_any_other() {
+    let backend = Backend::respond(format!("{}X-Sum: abc\r\n\r\n", CHUNKED.strip_suffix("\r\n").unwrap()));
+    let thrust = Thrust::in_front_of(&backend);
+    let mut client = Client::connect(thrust.port());
+    for path in ["/one", "/two"] {
+        client
+            .send(format!("GET {path} HTTP/1.1\r\nHost: app.test\r\nTE: trailers\r\nConnection: TE\r\n\r\n"));
+        assert_eq!(client.response().text(), "one, two");
+        let record = thrust.await_log(|record| record["path"] == path);
+        assert!(record.get("reason").is_none(), "{record}");
+    }
+    assert_eq!(backend.connections(), 1, "the worker's connection is kept");
+}
+
+#[test]
 fn interim_responses_do_not_take_the_place_of_the_response() {
     let worker = concat!(
         "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n",
