@@ -181,6 +181,17 @@ fn a_tunnel_is_logged_once_at_its_end() {
 }
 
 #[test]
+fn a_tunnel_that_the_shutdown_closes_is_logged_with_what_was_sent() {
+    let backend = switching(echo);
+    let (thrust, mut client) = in_front_of(&backend);
+    assert_eq!(client.send(HANDSHAKE).head().status, 101);
+    client.send("hello").read_until("hello");
+    thrust.signal(libc::SIGTERM);
+    let record = thrust.await_log(|record| record["path"] == "/cable");
+    assert_eq!((&record["status"], &record["resp_content_length"]), (&101.into(), &5.into()), "{record}");
+}
+
+#[test]
 fn a_worker_may_decline() {
     for (response, status) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage", 200),
