@@ -3,7 +3,7 @@
 use crate::{
     config::Config,
     observe::Observe,
-    process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code},
+    process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code, reap},
     proxy::{Proxy, RequestBody},
     server::{self, Acceptor, Connections},
     upstream::Upstream,
@@ -96,7 +96,7 @@ impl App {
                 Signal::SIGTERM | Signal::SIGINT => return self.stop(event).await,
                 Signal::SIGQUIT if self.worker.is_none() => return self.stop(event).await,
                 Signal::SIGCHLD => {
-                    if let Some(status) = self.reap() {
+                    if let Some(status) = reap(self.worker.as_ref()) {
                         report_end(status);
                         return self.worker_ended(status).await;
                     }
@@ -205,7 +205,7 @@ impl App {
             };
             match event.signal {
                 Signal::SIGCHLD => {
-                    if let Some(status) = self.reap() {
+                    if let Some(status) = reap(self.worker.as_ref()) {
                         return Err(Early::Worker(status));
                     }
                 }
@@ -226,10 +226,6 @@ impl App {
                 Event { signal: Signal::SIGTERM, from_kernel: false }
             }
         }
-    }
-
-    fn reap(&self) -> Option<ExitStatus> {
-        self.worker.as_ref().and_then(Worker::reap)
     }
 
     /// The worker's own signals, restarts among them.

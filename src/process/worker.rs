@@ -58,19 +58,22 @@ impl Worker {
             tracing::warn!(%error, %signal, "cannot signal the worker");
         }
     }
+}
 
-    /// Reaps every child that has ended: the worker, whose status is returned, and the orphans that have come to us.
-    pub fn reap(&self) -> Option<ExitStatus> {
-        loop {
-            let mut status = 0;
-            // (Not by `nix`, which has no real-time signals: a child that one of them has ended is an error there.)
-            // SAFETY: `status` is valid for the call.
-            match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
-                pid if pid == self.pid.as_raw() => return Some(ExitStatus::from_raw(status)),
-                // Nobody has ended, or there is nobody.
-                ..=0 => return None,
-                pid => tracing::debug!(pid, "reaped an orphan"),
+/// Reaps every child that has ended: the worker, whose status is returned, and the orphans that have come to us. As PID 1
+/// we get them without a worker too: from whatever is executed in the container.
+pub fn reap(worker: Option<&Worker>) -> Option<ExitStatus> {
+    loop {
+        let mut status = 0;
+        // (Not by `nix`, which has no real-time signals: a child that one of them has ended is an error there.)
+        // SAFETY: `status` is valid for the call.
+        match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
+            // Nobody has ended, or there is nobody.
+            ..=0 => return None,
+            pid if worker.is_some_and(|worker| worker.pid() == pid) => {
+                return Some(ExitStatus::from_raw(status));
             }
+            pid => tracing::debug!(pid, "reaped an orphan"),
         }
     }
 }
