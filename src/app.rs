@@ -3,13 +3,16 @@
 use crate::{
     config::Config,
     observe::Observe,
-    process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code},
+    process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code, reap},
     proxy::{Proxy, RequestBody},
     server::{self, Acceptor, Connections},
     upstream::Upstream,
 };
-use nix::sys::{signal::Signal, wait::WaitStatus};
-use std::{ffi::OsString, fmt, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use nix::sys::signal::Signal;
+use std::{
+    ffi::OsString, fmt, future::Future, io, net::SocketAddr, os::unix::process::ExitStatusExt, pin::pin,
+    process::ExitStatus, sync::Arc, time::Duration,
+};
 use tokio::{
     net::TcpListener,
     task::JoinHandle,
@@ -79,7 +82,7 @@ struct App {
 /// What ends a stop before its time.
 enum Early {
     /// The worker has ended by itself, or as it was told.
-    Worker(WaitStatus),
+    Worker(ExitStatus),
     /// There is no worker, and a second signal says that there is no time either.
     Impatience(Signal),
 }
@@ -93,7 +96,7 @@ impl App {
                 Signal::SIGTERM | Signal::SIGINT => return self.stop(event).await,
                 Signal::SIGQUIT if self.worker.is_none() => return self.stop(event).await,
                 Signal::SIGCHLD => {
-                    if let Some(status) = self.reap() {
+                    if let Some(status) = reap(self.worker.as_ref()) {
                         report_end(status);
                         return self.worker_ended(status).await;
                     }
@@ -178,7 +181,7 @@ impl App {
     }
 
     /// The worker has ended: whoever waits for it gets 502, bodies that had begun are broken off, and we end as it did.
-    async fn worker_ended(self, status: WaitStatus) -> u8 {
+    async fn worker_ended(self, status: ExitStatus) -> u8 {
         self.upstream.worker_gone();
         self.connections.start_draining();
         let answered = async {
@@ -202,7 +205,7 @@ impl App {
             };
             match event.signal {
                 Signal::SIGCHLD => {
-                    if let Some(status) = self.reap() {
+                    if let Some(status) = reap(self.worker.as_ref()) {
                         return Err(Early::Worker(status));
                     }
                 }
@@ -225,10 +228,6 @@ impl App {
         }
     }
 
-    fn reap(&self) -> Option<WaitStatus> {
-        self.worker.as_ref().and_then(Worker::reap)
-    }
-
     /// The worker's own signals, restarts among them.
     fn pass_on(&self, event: Event) {
         let Some(worker) = &self.worker else { return };
@@ -242,13 +241,14 @@ impl App {
     }
 }
 
-fn report_end(status: WaitStatus) {
-    match status {
-        WaitStatus::Signaled(_, signal, _) => {
-            tracing::error!(%signal, "the worker was ended by a signal; exiting")
+fn report_end(status: ExitStatus) {
+    match status.signal() {
+        Some(number) => {
+            let signal = Signal::try_from(number).map_or_else(|_| number.to_string(), |s| s.to_string());
+            tracing::error!(signal, "the worker was ended by a signal; exiting")
         }
-        WaitStatus::Exited(_, 0) => tracing::info!("the worker has ended; exiting"),
-        _ => tracing::error!(code = exit_code(status), "the worker has ended; exiting"),
+        None if status.success() => tracing::info!("the worker has ended; exiting"),
+        None => tracing::error!(code = exit_code(status), "the worker has ended; exiting"),
     }
 }
 

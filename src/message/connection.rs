@@ -14,7 +14,7 @@ pub struct ConnectionInfo {
     pub peer: IpAddr,
     /// The same as a header field's value: every request needs it.
     pub peer_value: HeaderValue,
-    /// The address the connection came in on.
+    /// The address the connection came in on; of a dual-stack listener's IPv4 connection as IPv4.
     pub local: SocketAddr,
     /// How it is protected.
     pub scheme: Scheme,
@@ -26,6 +26,7 @@ impl ConnectionInfo {
     /// Facts about a new connection.
     pub fn new(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
         let peer = peer.ip().to_canonical();
+        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
         Self { peer, peer_value: address_value(peer), local, scheme, cut: OnceLock::new() }
     }
 }

@@ -217,7 +217,7 @@ impl Fields {
     }
 
     /// RFC 9112 §6.2: digits and nothing else, once. Lists and repetitions, even of the same number, are refused, and so
-    /// is what other readers may take for octal, or for a number that ends at a space or tab.
+    /// is what other readers may take for octal, for a negative number, or for one that ends at a space or tab.
     fn add_length(&mut self, raw_value: &[u8]) -> Result<(), Refusal> {
         if self.length.is_some() {
             return Err(Refusal::bad("more than one Content-Length"));
@@ -227,7 +227,8 @@ impl Fields {
             value @ [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => Some(value),
             _ => None,
         };
-        let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        let number = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<i64>().ok());
+        let number = number.and_then(|number| u64::try_from(number).ok());
         self.length = Some(number.ok_or(Refusal::bad("malformed Content-Length"))?);
         Ok(())
     }
@@ -463,6 +464,7 @@ mod tests {
             ("Content-Length:\t5", 400),
             ("Content-Length:", 400),
             ("Content-Length: 99999999999999999999", 400),
+            ("Content-Length: 9223372036854775808", 400),
             ("Transfer-Encoding: gzip", 501),
             ("Transfer-Encoding: gzip, chunked", 501),
             ("Transfer-Encoding: xchunked", 501),

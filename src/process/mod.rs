@@ -8,7 +8,7 @@ mod worker;
 pub use limits::FileLimit;
 pub use signals::{Event, Signals};
 pub use socket::SocketPath;
-pub use worker::{SpawnError, Worker, exit_code};
+pub use worker::{SpawnError, Worker, exit_code, reap};
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 

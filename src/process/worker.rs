@@ -6,11 +6,14 @@ use nix::{
     sys::{
         prctl,
         signal::{Signal, kill},
-        wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid},
     },
     unistd::{Pid, getppid},
 };
-use std::{fmt, io, os::unix::process::CommandExt, process::Command};
+use std::{
+    fmt, io,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Command, ExitStatus},
+};
 
 /// A running worker.
 #[derive(Debug)]
@@ -55,24 +58,22 @@ impl Worker {
             tracing::warn!(%error, %signal, "cannot signal the worker");
         }
     }
+}
 
-    /// Reaps every child that has ended: the worker, whose status is returned, and the orphans that have come to us.
-    pub fn reap(&self) -> Option<WaitStatus> {
-        loop {
-            // Looks first and takes then, so that the worker's status is never taken by accident.
-            let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-            match waitid(Id::All, ended) {
-                Ok(status) => {
-                    let pid = status.pid()?;
-                    let taken = waitpid(pid, None).ok();
-                    if pid == self.pid {
-                        return taken;
-                    }
-                    tracing::debug!(pid = pid.as_raw(), "reaped an orphan");
-                }
-                Err(Errno::EINTR) => {}
-                Err(_) => return None,
+/// Reaps every child that has ended: the worker, whose status is returned, and the orphans that have come to us. As PID 1
+/// we get them without a worker too: from whatever is executed in the container.
+pub fn reap(worker: Option<&Worker>) -> Option<ExitStatus> {
+    loop {
+        let mut status = 0;
+        // (Not by `nix`, which has no real-time signals: a child that one of them has ended is an error there.)
+        // SAFETY: `status` is valid for the call.
+        match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
+            // Nobody has ended, or there is nobody.
+            ..=0 => return None,
+            pid if worker.is_some_and(|worker| worker.pid() == pid) => {
+                return Some(ExitStatus::from_raw(status));
             }
+            pid => tracing::debug!(pid, "reaped an orphan"),
         }
     }
 }
@@ -89,12 +90,9 @@ fn become_worker(parent: Pid, limit: FileLimit) -> io::Result<()> {
 }
 
 /// A status as a shell would report it: the worker's own code, or 128 + n where signal n ended it.
-pub fn exit_code(status: WaitStatus) -> u8 {
-    match status {
-        WaitStatus::Exited(_, code) => code as u8,
-        WaitStatus::Signaled(_, signal, _) => 128 + signal as u8,
-        _ => 1,
-    }
+pub fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| Some(128 + status.signal()?));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
 /// The worker could not be started.

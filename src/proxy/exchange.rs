@@ -156,9 +156,11 @@ impl Exchange {
             left: None,
             complete: true,
         };
+        if let Some(record) = &mut exchange.record {
+            record.status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
+        }
         move |sent| {
             if let Some(record) = &mut exchange.record {
-                record.status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
                 record.response_length = sent;
             }
         }

@@ -267,7 +267,8 @@ async fn answer<H: Handler>(
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let closes = headers.contains_key(header::CONNECTION);
-    let streaming = is_event_stream(headers.get(header::CONTENT_TYPE)).then(|| seat.streaming());
+    let is_stream = is_event_stream(headers.get(header::CONTENT_TYPE));
+    let streaming = is_stream.then(|| (seat.streaming(), info.clone()));
     if is_http_10 && closes {
         // To a response of HTTP/1.1 the library would add `keep-alive` where such a client asks for it.
         *reply.response.version_mut() = Version::HTTP_10;

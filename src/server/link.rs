@@ -131,8 +131,11 @@ impl Link {
         self.head_late.load(Relaxed)
     }
 
+    /// The request that the library took last is answered. One that was read ahead of it has its decision to come.
     pub(super) fn decide_upgrade(&self, upgrade: Upgrade) {
-        self.upgrade.store(upgrade as u8, Relaxed);
+        if self.taken.load(Relaxed) == self.handed.load(Relaxed) {
+            self.upgrade.store(upgrade as u8, Relaxed);
+        }
     }
 
     pub(super) fn upgrade(&self) -> Upgrade {

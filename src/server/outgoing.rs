@@ -1,6 +1,7 @@
 //! A response body on its way out: tells the connection when it has ended, and ends event streams when the server goes.
 
 use super::{drain::Streaming, link::Link};
+use crate::message::ConnectionInfo;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -14,7 +15,7 @@ pin_project_lite::pin_project! {
     pub(super) struct Outgoing<B> {
         #[pin]
         body: B,
-        streaming: Option<Streaming>,
+        streaming: Option<(Streaming, Arc<ConnectionInfo>)>,
         ended: Ended,
     }
 }
@@ -29,7 +30,7 @@ impl Drop for Ended {
 
 impl<B> Outgoing<B> {
     /// `streaming` marks a stream that has no end of its own.
-    pub(super) fn new(body: B, link: Arc<Link>, streaming: Option<Streaming>) -> Self {
+    pub(super) fn new(body: B, link: Arc<Link>, streaming: Option<(Streaming, Arc<ConnectionInfo>)>) -> Self {
         Self { body, streaming, ended: Ended(link) }
     }
 }
@@ -46,7 +47,10 @@ impl<B: Body<Data = Bytes>> Body for Outgoing<B> {
         let frame = this.body.poll_frame(cx);
         // The connection is polled again when the stage changes, and with it this body.
         match (&frame, this.streaming) {
-            (Poll::Pending, Some(streaming)) if streaming.must_close() => Poll::Ready(None),
+            (Poll::Pending, Some((streaming, info))) if streaming.must_close() => {
+                let _ = info.cut.set("shutdown");
+                Poll::Ready(None)
+            }
             _ => frame,
         }
     }

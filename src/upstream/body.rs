@@ -34,7 +34,10 @@ impl<B: Body + Send + 'static> ResponseBody<B> {
     }
 
     fn give_back(&mut self) {
-        if let (Some(sender), Some(pool)) = (self.lent.take(), &self.pool) {
+        // One that is switching protocols is not given back: it stays until that is done.
+        if let Some(pool) = &self.pool
+            && let Some(sender) = self.lent.take()
+        {
             pool.put(sender);
         }
     }
@@ -50,6 +53,8 @@ impl<B: Body + Send + 'static> Body for ResponseBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         match &frame {
+            // Nobody asks what comes behind trailers.
+            Some(Ok(frame)) if frame.is_trailers() => self.give_back(),
             Some(Ok(_)) => self.give_back_at_end(),
             Some(Err(error)) => tracing::debug!(%error, "response body broken off"),
             // Of chunks the library knows the end only when it is there.

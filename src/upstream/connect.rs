@@ -4,6 +4,7 @@ use super::Target;
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr},
+    path::Path,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -11,10 +12,13 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
+    time::sleep,
 };
 
 /// A backend elsewhere may swallow connection attempts without a word; on loopback this never passes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before trying again where a Unix socket's queue is full.
+const FULL_QUEUE: Duration = Duration::from_millis(10);
 
 /// Connects to the worker.
 pub(super) async fn connect(target: &Target) -> io::Result<Stream> {
@@ -28,14 +32,22 @@ pub(super) async fn connect(target: &Target) -> io::Result<Stream> {
                 connected => connected.and_then(tcp),
             },
             Target::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await.and_then(tcp),
-            Target::Unix(path) => {
-                UnixStream::connect(path).await.map(|socket| Stream::new(Socket::Unix { socket }))
-            }
+            Target::Unix(path) => connect_unix(path).await.map(|socket| Stream::new(Socket::Unix { socket })),
         }
     };
     tokio::time::timeout(CONNECT_TIMEOUT, connecting)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Where the queue of a TCP port is full the kernel waits for room; at a Unix socket that is left to us.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(FULL_QUEUE).await,
+            connected => return connected,
+        }
+    }
 }
 
 /// Whether nothing listens there, as it is before a start and in the middle of a restart.
@@ -56,17 +68,19 @@ pub(super) struct Stream {
     socket: Socket,
     /// The connection was reset: its end is not a response's end.
     reset: bool,
+    /// All that the worker sent is read: nothing is missed if a write fails.
+    ended: bool,
 }
 
 impl Stream {
     fn new(socket: Socket) -> Self {
-        Self { socket, reset: false }
+        Self { socket, reset: false, ended: false }
     }
 
     /// The result of writing `length` bytes.
     fn written(&mut self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
         match result {
-            Err(error) if is_closed(&error) => {
+            Err(error) if is_closed(&error) && !self.ended => {
                 self.reset |= error.kind() == io::ErrorKind::ConnectionReset;
                 Ok(length)
             }
@@ -105,8 +119,11 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(on_socket!(self, socket => socket.poll_read(cx, buf)))?;
-        if self.reset && buf.filled().len() == before {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        if buf.filled().len() == before && buf.capacity() > before {
+            self.ended = true;
+            if self.reset {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
         }
         Poll::Ready(Ok(()))
     }

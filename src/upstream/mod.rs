@@ -184,10 +184,9 @@ where
 
     async fn handshake(&self, stream: Stream) -> Result<Sender<B>, UpstreamError> {
         let io = TokioIo::new(stream);
-        let (sender, connection) =
-            http1::Builder::new().max_buf_size(MAX_BUFFER).handshake::<_, B>(io).await?;
+        let (http, connection) = http1::Builder::new().max_buf_size(MAX_BUFFER).handshake::<_, B>(io).await?;
         let reach = self.reach.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             tokio::select! {
                 biased;
                 result = connection.with_upgrades() => if let Err(error) = result {
@@ -196,7 +195,7 @@ where
                 () = reach.gone() => {}
             }
         });
-        Ok(sender)
+        Ok(Sender::new(http, task.abort_handle()))
     }
 
     /// Knocks at the worker's door for all requests that wait, at boot and in restarts. The connection that is

@@ -2,10 +2,14 @@
 
 use hyper::client::conn::http1::SendRequest;
 use std::{
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::{Instant, interval, timeout};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, interval, timeout},
+};
 
 /// Puma closes an idle connection after 20 s (65 s since version 7): ours go first.
 const IDLE_LIMIT: Duration = Duration::from_secs(15);
@@ -16,7 +20,39 @@ const AS_NEW: Duration = Duration::from_secs(1);
 /// How long a connection may take to get ready for the next request behind a response that is complete.
 const READY_LIMIT: Duration = Duration::from_millis(20);
 
-pub(super) type Sender<B> = SendRequest<B>;
+/// One end of a connection to the worker. Dropping it closes the connection, whatever may still be going on there: of a
+/// request's body that is never going to be sent the library would wait for the end.
+pub(super) struct Sender<B> {
+    http: SendRequest<B>,
+    task: AbortHandle,
+}
+
+impl<B> Sender<B> {
+    /// `task` drives the connection.
+    pub(super) fn new(http: SendRequest<B>, task: AbortHandle) -> Self {
+        Self { http, task }
+    }
+}
+
+impl<B> Deref for Sender<B> {
+    type Target = SendRequest<B>;
+
+    fn deref(&self) -> &SendRequest<B> {
+        &self.http
+    }
+}
+
+impl<B> DerefMut for Sender<B> {
+    fn deref_mut(&mut self) -> &mut SendRequest<B> {
+        &mut self.http
+    }
+}
+
+impl<B> Drop for Sender<B> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 /// The pool.
 pub(super) struct Pool<B> {

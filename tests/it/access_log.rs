@@ -108,6 +108,22 @@ fn requests_that_took_too_long_are_logged_with_their_reason() {
 }
 
 #[test]
+fn an_event_stream_that_the_shutdown_ends_is_no_client_that_left() {
+    let backend = Backend::start(|connection| {
+        connection.request();
+        connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: event\n\n");
+        connection.await_close();
+    });
+    let thrust = Thrust::in_front_of(&backend);
+    let mut client = Client::connect(thrust.port());
+    assert_eq!(client.send_get("/events").head().status, 200);
+    client.read_until("data: event\n\n");
+    thrust.signal(libc::SIGTERM);
+    let record = thrust.await_log(|record| record["path"] == "/events");
+    assert_eq!(record["reason"], "shutdown", "{record}");
+}
+
+#[test]
 fn head_and_304_send_no_bytes_and_nothing_is_wrong_with_them() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {

@@ -14,7 +14,7 @@ fn the_worker_s_exit_code_is_handed_on() {
 
 #[test]
 fn the_signal_that_ended_the_worker_gives_128_and_its_number() {
-    for signal in [libc::SIGTERM, libc::SIGKILL, libc::SIGABRT] {
+    for signal in [libc::SIGTERM, libc::SIGKILL, libc::SIGABRT, libc::SIGRTMIN() + 6] {
         let mut thrust = Thrust::builder().worker(&TestWorker::new()).start();
         assert_eq!(get(thrust.port(), &format!("/kill/{signal}")).status, 502);
         assert_eq!(thrust.wait().code(), Some(128 + signal));

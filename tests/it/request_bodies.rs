@@ -1,6 +1,6 @@
 //! Request bodies: every framing, `Expect: 100-continue`, and workers that answer before they have read.
 
-use crate::support::{Backend, Client, Message, Thrust};
+use crate::support::{Backend, Client, Message, Thrust, wait_until};
 use std::{sync::mpsc, time::Duration};
 
 #[test]
@@ -152,6 +152,22 @@ fn an_http_1_0_client_is_not_told_to_continue() {
     let response = client.response();
     assert_eq!(response.status, 200, "it does not know interim responses (RFC 9110 section 15.2)");
     assert!(response.text().ends_with("\r\n\r\nbody"));
+}
+
+#[test]
+fn a_connection_on_which_a_body_was_refused_is_closed() {
+    let backend = Backend::start(|connection| {
+        let Some(head) = connection.head() else { return };
+        connection.respond_with("");
+        if head.header("expect").is_some() {
+            // It would still take the body, if there were one.
+            connection.await_close();
+        }
+    });
+    let thrust = Thrust::in_front_of(&backend);
+    assert_eq!(Client::connect(thrust.port()).send(expecting(4)).response().status, 200);
+    assert_eq!(Client::connect(thrust.port()).get("/next").status, 200);
+    wait_until("it is closed", || backend.open_connections() == 0);
 }
 
 #[test]

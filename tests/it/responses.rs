@@ -25,6 +25,17 @@ fn chunks_stay_chunks() {
 }
 
 #[test]
+fn a_length_that_chunks_override_is_not_passed_on() {
+    for length in [3, 8, 100] {
+        let both = CHUNKED.replace("\r\n\r\n3", &format!("\r\nContent-Length: {length}\r\n\r\n3"));
+        let (response, mut client, _thrust) = asked(&both, "HTTP/1.1");
+        assert_eq!(response.framing("GET"), Framing::Chunked, "{:?}", response.headers);
+        assert_eq!(response.text(), "one, two");
+        assert_eq!(client.get("/").text(), "one, two");
+    }
+}
+
+#[test]
 fn a_body_that_ends_with_the_worker_s_connection_becomes_chunks() {
     for worker in [CLOSE, CLOSE_10] {
         let (response, mut client, _thrust) = asked(worker, "HTTP/1.1");
@@ -127,6 +138,21 @@ fn trailers_of_a_response_reach_a_client_that_wants_them() {
 
     let response = client.get("/");
     assert_eq!((response.text().as_str(), response.trailers.len()), ("one", 0), "nobody asked for trailers");
+}
+
+#[test]
+fn trailers_end_a_response_like_any_other() {
+    let backend = Backend::respond(format!("{}X-Sum: abc\r\n\r\n", CHUNKED.strip_suffix("\r\n").unwrap()));
+    let thrust = Thrust::in_front_of(&backend);
+    let mut client = Client::connect(thrust.port());
+    for path in ["/one", "/two"] {
+        client
+            .send(format!("GET {path} HTTP/1.1\r\nHost: app.test\r\nTE: trailers\r\nConnection: TE\r\n\r\n"));
+        assert_eq!(client.response().text(), "one, two");
+        let record = thrust.await_log(|record| record["path"] == path);
+        assert!(record.get("reason").is_none(), "{record}");
+    }
+    assert_eq!(backend.connections(), 1, "the worker's connection is kept");
 }
 
 #[test]

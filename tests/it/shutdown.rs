@@ -164,6 +164,17 @@ fn websockets_and_event_streams_are_closed_when_only_they_are_left() {
 }
 
 #[test]
+fn a_websocket_that_is_cut_off_by_our_end_is_logged_as_one() {
+    let thrust = with_worker().start();
+    let _socket = upgraded(thrust.port());
+    let mut dribbling = Client::connect(thrust.port());
+    dribbling.send("GET /never-whole");
+    assert_eq!(Client::connect(thrust.port()).get("/kill/9").status, 502);
+    let log = thrust.finish().stdout;
+    assert!(log.contains("\"status\":101,") && !log.contains("\"status\":499,"), "{log}");
+}
+
+#[test]
 fn a_download_is_no_event_stream_and_is_finished() {
     let (gate, mut thrust) = (Gate::new(), with_worker().start());
     let mut socket = upgraded(thrust.port());

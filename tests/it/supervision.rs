@@ -128,9 +128,7 @@ fn the_worker_gets_the_limit_of_open_files_that_thrust_was_started_with() {
 
 #[test]
 fn as_pid_1_it_reaps_orphans_and_obeys_signals() {
-    const NAMESPACE: [&str; 4] = ["unshare", "--pid", "--kill-child", "--mount-proc"];
-    let permitted = Command::new(NAMESPACE[0]).args(&NAMESPACE[1..]).arg("true").output();
-    if !permitted.is_ok_and(|output| output.status.success()) {
+    if !may_be_pid_1() {
         eprintln!("skipped: as_pid_1_it_reaps_orphans_and_obeys_signals (no permission for a PID namespace)");
         return;
     }
@@ -150,4 +148,30 @@ fn as_pid_1_it_reaps_orphans_and_obeys_signals() {
 
     kill(thrust, libc::SIGTERM);
     assert_eq!(outer.wait().code(), Some(5));
+}
+
+#[test]
+fn as_pid_1_it_reaps_orphans_without_a_worker_too() {
+    if !may_be_pid_1() {
+        eprintln!(
+            "skipped: as_pid_1_it_reaps_orphans_without_a_worker_too (no permission for a PID namespace)"
+        );
+        return;
+    }
+    let outer = Thrust::builder().wrapper(NAMESPACE).upstream("http://127.0.0.1:9").start();
+    let thrust = children(outer.pid())[0];
+    let entered = ["--target", &thrust.to_string(), "--pid", "--mount", "sh", "-c"].map(str::to_owned);
+    // `docker exec` does the same.
+    let executed = Command::new("nsenter").args(entered).arg("sleep 60 & exit 0").status();
+    assert!(executed.unwrap().success());
+    wait_until("the orphan has come to thrust", || children(thrust).len() == 1);
+    kill(children(thrust)[0], libc::SIGKILL);
+    wait_until("the orphan is reaped", || children(thrust).is_empty());
+}
+
+const NAMESPACE: [&str; 4] = ["unshare", "--pid", "--kill-child", "--mount-proc"];
+
+fn may_be_pid_1() -> bool {
+    let permitted = Command::new(NAMESPACE[0]).args(&NAMESPACE[1..]).arg("true").output();
+    permitted.is_ok_and(|output| output.status.success())
 }

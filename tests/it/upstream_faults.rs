@@ -1,9 +1,10 @@
 //! Workers that fail in one way each, and what becomes of the client's request.
 
-use crate::support::{Backend, Client, Thrust, free_port, get, wait_until};
+use crate::support::{Backend, Client, Connection, Thrust, free_port, get, wait_until};
 use std::{
     fs,
     net::Ipv6Addr,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -242,6 +243,30 @@ fn a_backend_at_a_unix_socket_is_reached() {
     }
     assert_eq!(backend.requests()[0].header("host"), Some("app.test"));
     assert_eq!(backend.requests()[0].header("x-forwarded-for"), Some("127.0.0.1"));
+}
+
+#[test]
+fn requests_wait_where_the_queue_of_a_unix_socket_is_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.sock");
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+    socket.listen(0).unwrap();
+    let thrust = Thrust::builder().upstream(format!("unix:{}", path.display())).start();
+    let mut clients: Vec<Client> = (0..5).map(|_| Client::connect(thrust.port())).collect();
+    for client in &mut clients {
+        client.send_get("/");
+    }
+    assert!(clients.iter_mut().all(|client| client.is_silent_for(Duration::from_millis(100))));
+    thread::spawn(move || {
+        while let Ok((accepted, _)) = socket.accept() {
+            let mut connection = Connection::standalone(accepted.into());
+            thread::spawn(move || while connection.request().is_some() && connection.respond_with("ok") {});
+        }
+    });
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "ok");
+    }
 }
 
 fn in_front_of_nothing() -> (Thrust, tempfile::TempDir) {

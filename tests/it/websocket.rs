@@ -65,6 +65,26 @@ fn bytes_that_come_together_with_the_client_s_handshake_reach_the_worker() {
 }
 
 #[test]
+fn bytes_behind_a_handshake_that_itself_is_behind_another_request_reach_the_worker() {
+    let backend = Backend::start(|connection| {
+        while let Some(request) = connection.request() {
+            if request.header("upgrade").is_some() {
+                connection.send(SWITCH);
+                return echo(connection);
+            }
+            connection.respond_with("first");
+        }
+    });
+    let (_thrust, mut client) = in_front_of(&backend);
+    client.send(format!("GET /first HTTP/1.1\r\nHost: app.test\r\n\r\n{HANDSHAKE}\u{1}early"));
+    assert_eq!(client.response().text(), "first");
+    assert_eq!(client.head().status, 101);
+    let mut returned = [0; 6];
+    client.read_exact(&mut returned).unwrap();
+    assert_eq!(&returned, b"\x01early");
+}
+
+#[test]
 fn bytes_that_come_together_with_the_worker_s_handshake_reach_the_client() {
     for early in ["early".to_owned(), "x".repeat(100_000)] {
         let both = format!("{SWITCH}{early}");
@@ -125,6 +145,15 @@ fn the_tunnel_ends_with_the_worker() {
 }
 
 #[test]
+fn the_tunnel_ends_with_the_worker_though_the_client_goes_on_sending() {
+    let backend = switching(|_| {});
+    let (_thrust, mut client) = in_front_of(&backend);
+    assert_eq!(client.send(HANDSHAKE).head().status, 101);
+    client.expect_closed();
+    wait_until("nothing more is taken", || client.try_send("more").is_err());
+}
+
+#[test]
 fn the_tunnel_ends_with_the_client() {
     let backend = switching(echo);
     let (thrust, mut client) = in_front_of(&backend);
@@ -149,6 +178,17 @@ fn a_tunnel_is_logged_once_at_its_end() {
     assert_eq!(Client::connect(thrust.port()).send("GET /x HTTP/1.1\r\n\r\n").response().status, 400);
     thrust.await_log(|record| record["path"] == "/x");
     assert_eq!(thrust.access_log().len(), 2);
+}
+
+#[test]
+fn a_tunnel_that_the_shutdown_closes_is_logged_with_what_was_sent() {
+    let backend = switching(echo);
+    let (thrust, mut client) = in_front_of(&backend);
+    assert_eq!(client.send(HANDSHAKE).head().status, 101);
+    client.send("hello").read_until("hello");
+    thrust.signal(libc::SIGTERM);
+    let record = thrust.await_log(|record| record["path"] == "/cable");
+    assert_eq!((&record["status"], &record["resp_content_length"]), (&101.into(), &5.into()), "{record}");
 }
 
 #[test]
