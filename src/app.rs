@@ -152,19 +152,20 @@ impl App {
         Ok(())
     }
 
-    /// Ends the worker: TERM now, KILL at the deadline.
+    /// Ends the worker: TERM, then KILL at the deadline. One that has got INT from a terminal, as we have, is on its way
+    /// already: TERM would be a second signal to it, and is sent only late.
     async fn stop_worker(mut self, first: Event, deadline: Instant) -> u8 {
-        let Some(worker) = &self.worker else { return 0 };
-        // At a terminal the worker has got the signal as we have.
-        if !first.from_kernel {
-            worker.signal(Signal::SIGTERM);
+        if self.worker.is_none() {
+            return 0;
         }
-        if let Err(end) = self.meanwhile(sleep_until(deadline)).await {
-            return self.cut_short(end).await;
-        }
-        tracing::warn!("the worker has not ended in time; killing it");
-        if let Some(worker) = &self.worker {
-            worker.signal(Signal::SIGKILL);
+        let late = deadline - self.shutdown.timeout / 4;
+        let term_at = if first.from_kernel { late } else { Instant::now() };
+        for (signal, at) in [(Signal::SIGTERM, term_at), (Signal::SIGKILL, deadline)] {
+            if let Err(end) = self.meanwhile(sleep_until(at)).await {
+                return self.cut_short(end).await;
+            }
+            tracing::info!(%signal, "ending the worker");
+            self.worker.iter().for_each(|worker| worker.signal(signal));
         }
         match self.meanwhile(std::future::pending::<()>()).await {
             Err(end) => self.cut_short(end).await,
@@ -247,6 +248,7 @@ fn report_end(status: ExitStatus) {
             let signal = Signal::try_from(number).map_or_else(|_| number.to_string(), |s| s.to_string());
             tracing::error!(signal, "the worker was ended by a signal; exiting")
         }
+        None if status.success() => tracing::info!("the worker has ended; exiting"),
         None if status.success() => tracing::info!("the worker has ended; exiting"),
         None => tracing::error!(code = exit_code(status), "the worker has ended; exiting"),
     }

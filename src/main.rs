@@ -19,6 +19,8 @@ use tokio::runtime::{Builder, Runtime};
 
 /// sysexits(3): something was found in an unconfigured or misconfigured state.
 const EX_CONFIG: u8 = 78;
+/// How long a task that is just running may take to its next pause.
+const LAST_TASKS: Duration = Duration::from_millis(100);
 /// How long the last log lines may take.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -67,10 +69,10 @@ fn run(command: Vec<OsString>) -> u8 {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    serve(&runtime, config, command, observe)
+    serve(runtime, config, command, observe)
 }
 
-fn serve(runtime: &Runtime, config: Config, command: Vec<OsString>, observe: Arc<Observe>) -> u8 {
+fn serve(runtime: Runtime, config: Config, command: Vec<OsString>, observe: Arc<Observe>) -> u8 {
     let code = match runtime.block_on(app::run(config, command, observe.clone())) {
         Ok(code) => code,
         Err(error) => {
@@ -78,6 +80,8 @@ fn serve(runtime: &Runtime, config: Config, command: Vec<OsString>, observe: Arc
             error.exit_code()
         }
     };
+    // Ends what is still in flight, which is logged by that.
+    runtime.shutdown_timeout(LAST_TASKS);
     observe.flush(LAST_LINES);
     code
 }

@@ -52,7 +52,9 @@ impl Signals {
         set_nonblocking(&writer)?;
         set_nonblocking(&reader)?;
         for signal in HANDLED {
-            handle(signal, writer.as_raw_fd())?;
+            if !(signal == Signal::SIGHUP && is_ignored(signal)) {
+                handle(signal, writer.as_raw_fd())?;
+            }
         }
         Ok(Self { pipe: pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?, _writer: writer })
     }
@@ -85,6 +87,16 @@ fn handle(signal: Signal, pipe: i32) -> io::Result<()> {
     };
     // SAFETY: the action allocates nothing, takes no lock and cannot panic.
     unsafe { signal_hook_registry::register_sigaction(signal as i32, action) }.map(|_| ())
+}
+
+/// Whether we were started with this signal ignored, as `nohup` does with HUP: the worker is to inherit that.
+fn is_ignored(signal: Signal) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: only asks for the current action, which is written whole if the call succeeds.
+    unsafe {
+        libc::sigaction(signal as i32, std::ptr::null(), action.as_mut_ptr()) == 0
+            && action.assume_init().sa_sigaction == libc::SIG_IGN
+    }
 }
 
 fn set_nonblocking(fd: &impl AsRawFd) -> io::Result<()> {

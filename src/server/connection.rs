@@ -12,7 +12,7 @@ use super::{
     tunnel,
     wire::Wire,
 };
-use crate::message::{ConnectionInfo, Handler, Tunnel};
+use crate::message::{ConnectionInfo, Handler, Tunnel, head::MAX_HEAD};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body;
@@ -44,8 +44,8 @@ const DRAIN_GRACE_FIRST: Duration = Duration::from_secs(1);
 /// How long, and for how many bytes, a closed connection is still read from, so that the client gets to read the last
 /// response before the kernel resets the connection (RFC 9112 §9.6).
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 256 * 1024);
-/// Largest read buffer; also bounds what is buffered of a response.
-const MAX_BUFFER: usize = 128 * 1024;
+/// Largest read buffer, with room for the largest head; also bounds what is buffered of a response.
+const MAX_BUFFER: usize = MAX_HEAD + 8 * 1024;
 /// Longer than any connection waits.
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 

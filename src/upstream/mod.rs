@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 /// Pause between two knocks at the door of a worker that is not there yet.
 const KNOCK_EVERY: Duration = Duration::from_millis(20);
 /// Largest read buffer of a connection to the worker; also bounds a response's header.
-const MAX_BUFFER: usize = 128 * 1024;
+const MAX_BUFFER: usize = 64 * 1024;
 
 /// How the worker is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,8 +109,9 @@ where
 
     /// Sends a request and waits for the response's head, however long the worker takes for it.
     ///
-    /// A request is sent a second time only if nothing of it was sent, or if it was sent on a connection that had been
-    /// idle, is idempotent and has no body (RFC 9110 §9.2.2): then the worker had closed the connection in that moment.
+    /// A request is sent a second time only if nothing of it was sent, or if it is idempotent and has no body (RFC 9110
+    /// §9.2.2) and was sent on a connection that had been idle, or while the worker restarts: then the worker closed the
+    /// connection in that moment, or was closed with the connection in its queue.
     pub async fn send(&self, mut request: Request<B>) -> Result<Response<ResponseBody<B>>, UpstreamError> {
         let began = Instant::now();
         loop {
@@ -119,18 +120,20 @@ where
                 Tried::Answered(response) => return Ok(response),
                 Tried::InVain(request) => request,
             };
-            if let Some(mut sender) = self.inner.connect().await? {
-                return match sender.try_send_request(request).await {
-                    Ok(response) => self.lend(sender, response),
-                    Err(failed) => Err(failed.into_error().into()),
-                };
+            let Some(mut sender) = self.inner.connect().await? else { continue };
+            let copy =
+                (self.inner.reach.is_restarting() && may_repeat(&request)).then(|| head_copy(&request));
+            match sender.try_send_request(request).await {
+                Ok(response) => return self.lend(sender, response),
+                Err(failed) => request = copy.ok_or_else(|| failed.into_error())?,
             }
+            sleep(KNOCK_EVERY).await;
         }
     }
 
     /// Tries the connections of the pool.
     async fn send_on_idle(&self, mut request: Request<B>) -> Result<Tried<B>, UpstreamError> {
-        let may_repeat = is_idempotent(request.method()) && request.body().is_end_stream();
+        let may_repeat = may_repeat(&request);
         while let Some(Taken { mut sender, may_be_stale }) = self.inner.pool.take(may_repeat).await {
             let copy = (may_repeat && may_be_stale).then(|| head_copy(&request));
             match sender.try_send_request(request).await {
@@ -233,9 +236,13 @@ fn settle_framing(headers: &mut HeaderMap) -> Result<(), UpstreamError> {
     Ok(())
 }
 
-/// RFC 9110 §9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+/// Whether it does no harm to send a request again (RFC 9110 §9.2.2), and it is all there to be sent.
+fn may_repeat<B: Body>(request: &Request<B>) -> bool {
+    let idempotent = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+    );
+    idempotent && request.body().is_end_stream()
 }
 
 /// The same request; only for those without a body.

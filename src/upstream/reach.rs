@@ -60,6 +60,11 @@ impl Reach {
             Some(Instant::now() + self.boot_timeout);
     }
 
+    /// Whether a restart was asked for and may still be going on.
+    pub(super) fn is_restarting(&self) -> bool {
+        self.restart_until().is_some_and(|until| until > Instant::now())
+    }
+
     pub(super) fn worker_gone(&self) {
         self.state.send_replace(State::Gone);
     }
@@ -140,8 +145,11 @@ impl Reach {
 
     /// How long a port that is closed since then is taken for one in a restart.
     fn opens_until(&self, since: Instant) -> Instant {
-        let restart = *self.restart.lock().unwrap_or_else(PoisonError::into_inner);
-        restart.map_or(since, |until| until.max(since)).max(since + MOMENT)
+        self.restart_until().map_or(since, |until| until.max(since)).max(since + MOMENT)
+    }
+
+    fn restart_until(&self) -> Option<Instant> {
+        *self.restart.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> State {
