@@ -1,12 +1,14 @@
 //! Requests that come before the worker can answer them, and those that come while it restarts.
 
 use crate::support::{
-    Backend, Client, Connection, DEADLINE, Response, TestWorker, Thrust, get, wait_until, worker::Gate,
+    Backend, Client, Connection, DEADLINE, Response, TestWorker, Thrust, get, wait_until,
+    worker::{Gate, recorded},
 };
 use std::{
     fs,
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -163,6 +165,28 @@ fn a_request_waits_through_the_moment_for_which_a_restarting_worker_closes_its_p
         client.send(format!("{request}Host: app.test\r\n\r\n{body}"));
         assert_eq!(client.response().text(), "hello\n", "{request}");
     }
+}
+
+#[test]
+fn a_request_that_a_restart_resets_is_sent_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("signals");
+    // As with a port that is closed while connections wait in its queue: only the fourth request is served.
+    let count = AtomicUsize::new(0);
+    let backend = Backend::start(move |connection| {
+        if connection.request().is_some() && count.fetch_add(1, Ordering::SeqCst) == 3 {
+            connection.respond_with("served");
+        }
+    });
+    let worker = TestWorker::new().record_signals(&file);
+    let thrust = Thrust::builder().upstream(backend.url()).worker(&worker).start();
+    assert_eq!(get(thrust.port(), "/").status, 502);
+    assert_eq!(backend.requests().len(), 1, "sent again though nobody has asked for a restart");
+    wait_until("the worker is up", || TcpStream::connect(("127.0.0.1", thrust.worker_port())).is_ok());
+    thrust.signal(libc::SIGUSR2);
+    wait_until("the worker is told to restart", || recorded(&file, "USR2") == 1);
+    assert_eq!(get(thrust.port(), "/").text(), "served");
+    assert_eq!(backend.requests().len(), 4);
 }
 
 fn listening_after(ms: u64) -> TestWorker {

@@ -68,6 +68,20 @@ fn every_signal_reaches_the_worker_as_often_as_it_is_sent() {
 }
 
 #[test]
+fn under_nohup_neither_thrust_nor_the_worker_minds_hup() {
+    let mut thrust = Thrust::builder().wrapper(["nohup"]).worker(&TestWorker::new()).start();
+    get(thrust.port(), "/");
+    let worker = children(thrust.pid())[0];
+    for pid in [thrust.pid(), worker] {
+        let ignored = u64::from_str_radix(&proc_status(pid, "SigIgn").unwrap(), 16).unwrap();
+        assert_eq!(ignored & 1 << (libc::SIGHUP - 1), 1 << (libc::SIGHUP - 1), "{ignored:x}");
+        kill(pid, libc::SIGHUP);
+    }
+    assert_eq!(get(thrust.port(), "/").status, 200);
+    assert!(thrust.is_running());
+}
+
+#[test]
 fn a_worker_that_will_not_end_is_killed_at_the_end_of_the_timeout() {
     let worker = TestWorker::new().on_term(OnTerm::Ignore);
     let mut thrust = Thrust::builder().env("THRUST_SHUTDOWN_TIMEOUT", "1").worker(&worker).start();
