@@ -179,10 +179,12 @@ fn a_request_that_a_restart_resets_is_sent_again() {
         }
     });
     let worker = TestWorker::new().record_signals(&file);
-    let thrust = Thrust::builder().upstream(backend.url()).worker(&worker).start();
+    let port = crate::support::free_port();
+    let builder = Thrust::builder().upstream(backend.url()).worker(&worker);
+    let thrust = builder.env("THRUST_WORKER_PORT", port.to_string()).start();
     assert_eq!(get(thrust.port(), "/").status, 502);
     assert_eq!(backend.requests().len(), 1, "sent again though nobody has asked for a restart");
-    wait_until("the worker is up", || TcpStream::connect(("127.0.0.1", thrust.worker_port())).is_ok());
+    wait_until("the worker is up", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
     thrust.signal(libc::SIGUSR2);
     wait_until("the worker is told to restart", || recorded(&file, "USR2") == 1);
     assert_eq!(get(thrust.port(), "/").text(), "served");
