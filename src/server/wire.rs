@@ -278,3 +278,108 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::VecDeque, task::Waker};
+
+    const MESSAGES: [&str; 5] = [
+        "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nhello\r\n\r\nyou",
+        "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nSum: 1\r\n\r\n",
+        "HEAD /d HTTP/1.0\r\n\r\n",
+        "PUT /e HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+    ];
+
+    /// A socket whose bytes come in pieces; then nothing comes, but it stays open.
+    struct Pieces(VecDeque<Vec<u8>>);
+
+    impl Pieces {
+        fn of(bytes: &[u8], random: &mut fastrand::Rng) -> Self {
+            let (mut pieces, mut rest) = (VecDeque::new(), bytes);
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(random.usize(1..=rest.len().min(60)));
+                pieces.push_back(piece.to_vec());
+                rest = after;
+            }
+            Self(pieces)
+        }
+    }
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let Some(mut piece) = self.0.pop_front() else { return Poll::Pending };
+            let rest = piece.split_off(piece.len().min(buf.remaining()));
+            buf.put_slice(&piece);
+            if !rest.is_empty() {
+                self.0.push_front(rest);
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Everything that the wire hands over, read by read.
+    fn read_all(wire: &mut Wire<Pieces>, random: &mut fastrand::Rng) -> Vec<Vec<u8>> {
+        let mut reads = Vec::new();
+        loop {
+            let mut space = vec![0; random.usize(1..200)];
+            let mut buf = ReadBuf::new(&mut space);
+            match Pin::new(&mut *wire).poll_read(&mut Context::from_waker(Waker::noop()), &mut buf) {
+                Poll::Ready(result) => result.unwrap(),
+                Poll::Pending => return reads,
+            }
+            reads.push(buf.filled().to_vec());
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_come_whole_and_one_at_a_time_however_they_are_cut() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..2_000 {
+            let messages: Vec<_> =
+                (0..random.usize(1..6)).map(|_| MESSAGES[random.usize(..MESSAGES.len())]).collect();
+            let sent = messages.concat();
+            let mut wire = Wire::new(Pieces::of(sent.as_bytes(), &mut random), Arc::new(Link::new()));
+            let reads = read_all(&mut wire, &mut random);
+            assert_eq!(String::from_utf8(reads.concat()).unwrap(), sent);
+            let mut ends = messages.iter().scan(0, |at, message| {
+                *at += message.len();
+                Some(*at)
+            });
+            let (mut at, mut end) = (0, ends.next().unwrap());
+            for read in reads {
+                at += read.len();
+                assert!(at <= end, "a read goes beyond the message it began in: {sent:?}");
+                if at == end {
+                    end = ends.next().unwrap_or(at);
+                }
+            }
+            assert!(wire.is_between_messages() && wire.is_drained());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_stands_in_for_a_refused_request_comes_in_its_turn() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for before in 0..4 {
+            let sent = format!(
+                "{}GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n{}",
+                MESSAGES[1].repeat(before),
+                MESSAGES[0]
+            );
+            let link = Arc::new(Link::new());
+            let mut wire = Wire::new(Pieces::of(sent.as_bytes(), &mut random), link.clone());
+            let read = read_all(&mut wire, &mut random).concat();
+            assert_eq!(read, [&*MESSAGES[1].repeat(before).into_bytes(), STAND_IN].concat());
+            for _ in 0..before {
+                assert!(link.take_refused().is_none(), "taken for a sound request");
+            }
+            assert_eq!(link.take_refused().unwrap().refusal, Refusal::bad("more than one Host"));
+        }
+    }
+}
