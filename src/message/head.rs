@@ -45,7 +45,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<Head>, Refusal> {
     let version_11 = check_request_line(request_line)?;
     let mut fields = Fields::default();
     for _ in 0..=MAX_FIELDS {
-        match lines.next(MAX_HEAD - lines.at, LARGE_HEAD)? {
+        match lines.next(MAX_HEAD.saturating_sub(lines.at), LARGE_HEAD)? {
             None => return Ok(None),
             Some(b"") => return fields.conclude(version_11, lines.at).map(Some),
             Some(line) => fields.add(line)?,
@@ -441,6 +441,19 @@ mod tests {
         assert_eq!(status_of(&with(&"X: y\r\n".repeat(MAX_FIELDS))), 431);
         assert_eq!(status_of(&with(&format!("X: {}", "y".repeat(MAX_HEAD)))), 431);
         assert_eq!(status_of(&with(&format!("X: {}", "y".repeat(60_000)))), 200);
+    }
+
+    #[test]
+    fn the_largest_head_is_a_limit_to_the_byte() {
+        for len in MAX_HEAD - 4..MAX_HEAD + 4 {
+            let bare = with("X: ").len();
+            let head = with(&format!("X: {}", "y".repeat(len - bare)));
+            assert_eq!(head.len(), len);
+            assert_eq!(status_of(&head), if len <= MAX_HEAD + 1 { 200 } else { 431 }, "{len}");
+            // Without its end, and with more lines in its place, it is too large at the latest then.
+            let more = format!("{}{}", &head[..len - 2], "Z: z\r\n".repeat(4));
+            assert_eq!(status_of(&more), 431, "{len}");
+        }
     }
 
     #[test]
