@@ -9,6 +9,7 @@ pub mod head;
 pub mod hop;
 pub mod host;
 pub mod refusal;
+pub mod request_line;
 
 pub use body::BodyError;
 pub use connection::ConnectionInfo;

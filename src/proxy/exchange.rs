@@ -5,7 +5,7 @@ use super::{
     failure::Failure,
 };
 use crate::{
-    message::{BodyError, ConnectionInfo, Refused, Reply, head},
+    message::{BodyError, ConnectionInfo, Refused, Reply, request_line},
     observe::{Observe, Record},
 };
 use bytes::Bytes;
@@ -58,7 +58,7 @@ impl Exchange {
         observe: &Arc<Observe>,
         refused: &Refused,
     ) -> Self {
-        let (method, target) = head::request_line(&refused.start);
+        let (method, target) = request_line::method_and_target(&refused.start);
         let mut record = Record::unread(Bytes::copy_from_slice(target), connection.peer, SystemTime::now());
         record.method = method;
         Self::new(connection, observe, record, Html::Unwelcome, false)
