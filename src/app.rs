@@ -10,8 +10,17 @@ use crate::{
 };
 use nix::sys::signal::Signal;
 use std::{
-    ffi::OsString, fmt, future::Future, io, net::SocketAddr, os::unix::process::ExitStatusExt, pin::pin,
-    process::ExitStatus, sync::Arc, time::Duration,
+    convert::Infallible,
+    ffi::OsString,
+    fmt,
+    future::{Future, pending},
+    io,
+    net::SocketAddr,
+    os::unix::process::ExitStatusExt,
+    pin::pin,
+    process::ExitStatus,
+    sync::Arc,
+    time::Duration,
 };
 use tokio::{
     net::TcpListener,
@@ -167,10 +176,8 @@ impl App {
             tracing::info!(%signal, "ending the worker");
             self.worker.iter().for_each(|worker| worker.signal(signal));
         }
-        match self.meanwhile(std::future::pending::<()>()).await {
-            Err(end) => self.cut_short(end).await,
-            Ok(()) => 1,
-        }
+        let Err(end) = self.meanwhile(pending::<Infallible>()).await;
+        self.cut_short(end).await
     }
 
     /// Something has ended the stop before its time.
@@ -248,7 +255,6 @@ fn report_end(status: ExitStatus) {
             let signal = Signal::try_from(number).map_or_else(|_| number.to_string(), |s| s.to_string());
             tracing::error!(signal, "the worker was ended by a signal; exiting")
         }
-        None if status.success() => tracing::info!("the worker has ended; exiting"),
         None if status.success() => tracing::info!("the worker has ended; exiting"),
         None => tracing::error!(code = exit_code(status), "the worker has ended; exiting"),
     }
