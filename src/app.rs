@@ -15,7 +15,7 @@ use std::{
     fmt,
     future::{Future, pending},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::process::ExitStatusExt,
     pin::pin,
     process::ExitStatus,
@@ -39,7 +39,7 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     // Signals first, so that none is lost; ports next, so that no application is started in vain.
     let signals = Signals::install().map_err(StartError::Signals)?;
     let limit = FileLimit::raise();
-    let listener = listen(&config.server)?;
+    let listener = listen(&config)?;
     let socket =
         config.worker.socket.as_ref().map(SocketPath::choose).transpose().map_err(StartError::Socket)?;
     let worker = start_worker(&config, command, socket.as_ref(), limit)?;
@@ -54,10 +54,12 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     Ok(app.serve().await)
 }
 
-fn listen(options: &server::Options) -> Result<TcpListener, StartError> {
-    let bound = server::bind(options.address, options.port).and_then(TcpListener::from_std);
-    let listener = bound.map_err(|error| StartError::Bind(options.clone(), error))?;
-    let address = listener.local_addr().map_err(|error| StartError::Bind(options.clone(), error))?;
+fn listen(config: &Config) -> Result<TcpListener, StartError> {
+    let server::Options { address, port, .. } = config.server;
+    let failed =
+        |error| StartError::Bind { address, port, setting: config.variable("PORT").to_owned(), error };
+    let listener = server::bind(address, port).and_then(TcpListener::from_std).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
     tracing::info!(%address, "listening");
     Ok(listener)
 }
@@ -266,7 +268,16 @@ pub enum StartError {
     /// The signal handlers cannot be installed.
     Signals(io::Error),
     /// The front port cannot be bound.
-    Bind(server::Options, io::Error),
+    Bind {
+        /// Where to listen.
+        address: Option<IpAddr>,
+        /// The port.
+        port: u16,
+        /// The variable that the port was read from: another one that sets it may have no say.
+        setting: String,
+        /// What the kernel said.
+        error: io::Error,
+    },
     /// No folder for the worker's socket can be made.
     Socket(io::Error),
     /// The worker cannot be started.
@@ -278,7 +289,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Worker(error) => error.exit_code(),
-            Self::Signals(_) | Self::Bind(..) | Self::Socket(_) => 1,
+            Self::Signals(_) | Self::Bind { .. } | Self::Socket(_) => 1,
         }
     }
 }
@@ -287,7 +298,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signals(error) => write!(f, "cannot handle signals: {error}"),
-            Self::Bind(options, error) => write_bind_error(f, options, error),
+            Self::Bind { address, port, setting, error } => {
+                write_bind_error(f, address.map(|ip| SocketAddr::new(ip, *port)), *port, setting, error)
+            }
             Self::Socket(error) => write!(
                 f,
                 "THRUST_WORKER_SOCKET=auto: cannot make a folder for the socket: {error}: set TMPDIR to a folder that \
@@ -298,30 +311,31 @@ impl fmt::Display for StartError {
     }
 }
 
-fn write_bind_error(f: &mut fmt::Formatter<'_>, options: &server::Options, error: &io::Error) -> fmt::Result {
-    let port = options.port;
-    match (error.kind(), options.address) {
+fn write_bind_error(
+    f: &mut fmt::Formatter<'_>,
+    address: Option<SocketAddr>,
+    port: u16,
+    setting: &str,
+    error: &io::Error,
+) -> fmt::Result {
+    match (error.kind(), address) {
         (io::ErrorKind::AddrInUse, _) => write!(
             f,
-            "cannot listen on port {port}: another process does (ss -ltnp shows which): stop it, or set PORT to another \
-             port"
+            "cannot listen on port {port}: it is in use (ss -ltnp shows by what): stop that process, or set {setting} to \
+             another port"
         ),
         (io::ErrorKind::PermissionDenied, _) => write!(
             f,
-            "cannot listen on port {port}: it needs privilege: set PORT to 1024 or more (a container's port can be \
+            "cannot listen on port {port}: it needs privilege: set {setting} to 1024 or more (a container's port can be \
              published as {port} all the same), or allow it with the sysctl net.ipv4.ip_unprivileged_port_start={port}"
         ),
-        (io::ErrorKind::AddrNotAvailable, Some(address)) => {
-            write!(
-                f,
-                "cannot listen on {}: no interface here has this address: set THRUST_BIND to one that is here, or leave it out",
-                SocketAddr::new(address, port)
-            )
-        }
-        (_, Some(address)) => {
-            write!(f, "cannot listen on {} (THRUST_BIND, PORT): {error}", SocketAddr::new(address, port))
-        }
-        (_, None) => write!(f, "cannot listen on port {port} (PORT): {error}"),
+        (io::ErrorKind::AddrNotAvailable, Some(address)) => write!(
+            f,
+            "cannot listen on {address}: no interface here has this address: set THRUST_BIND to one that is here, or \
+             leave it out"
+        ),
+        (_, Some(address)) => write!(f, "cannot listen on {address} (THRUST_BIND, {setting}): {error}"),
+        (_, None) => write!(f, "cannot listen on port {port} ({setting}): {error}"),
     }
 }
 

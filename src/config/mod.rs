@@ -88,6 +88,12 @@ impl Config {
         upstream::Options { target, boot_timeout: self.boot_timeout, supervised }
     }
 
+    /// The variable that a setting was read from, by the name that the user wrote; its canonical name where none was.
+    pub fn variable<'a>(&'a self, setting: &'a str) -> &'a str {
+        let taken = self.taken.iter().find(|taken| taken.setting == setting);
+        taken.and_then(|taken| taken.variable.as_deref()).unwrap_or(setting)
+    }
+
     fn read(raw: Raw, read: &mut Reader) -> Self {
         let everyone = read.value(raw.forward_headers, values::boolean);
         let proxies = read.optional(raw.trusted_proxies, values::networks);
@@ -287,6 +293,13 @@ mod tests {
         config(&[("PORT", "3001"), ("THRUST_WORKER_SOCKET", "auto")]);
         config(&[("PORT", "3001"), ("THRUST_UPSTREAM_URL", "http://app")]);
         assert_eq!(faults(&[("PORT", "banana"), ("THRUST_WORKER_PORT", "3000")]).len(), 1, "one, not two");
+    }
+
+    #[test]
+    fn a_setting_goes_by_the_name_that_was_written() {
+        let config = config(&[("HTTP_PORT", "8080"), ("PORT", "5000")]);
+        assert_eq!(config.variable("PORT"), "HTTP_PORT");
+        assert_eq!(config.variable("THRUST_BIND"), "THRUST_BIND");
     }
 
     #[test]
