@@ -175,7 +175,10 @@ impl App {
             if let Err(end) = self.meanwhile(sleep_until(at)).await {
                 return self.cut_short(end).await;
             }
-            tracing::info!(%signal, "ending the worker");
+            match signal {
+                Signal::SIGKILL => tracing::warn!(%signal, "the worker has not ended in time; ending it"),
+                _ => tracing::info!(%signal, "ending the worker"),
+            }
             self.worker.iter().for_each(|worker| worker.signal(signal));
         }
         let Err(end) = self.meanwhile(pending::<Infallible>()).await;
@@ -216,6 +219,7 @@ impl App {
             match event.signal {
                 Signal::SIGCHLD => {
                     if let Some(status) = reap(self.worker.as_ref()) {
+                        tracing::info!(code = exit_code(status), "the worker has ended");
                         return Err(Early::Worker(status));
                     }
                 }

@@ -22,6 +22,8 @@ use tokio::time::{Instant, sleep};
 
 /// Pause between two knocks at the door of a worker that is not there yet.
 const KNOCK_EVERY: Duration = Duration::from_millis(20);
+/// A worker that nobody could reach for this long is worth a line in the log: perhaps it listens elsewhere.
+const LONG_CLOSED: Duration = Duration::from_secs(10);
 /// Largest read buffer of a connection to the worker; also bounds a response's header.
 const MAX_BUFFER: usize = 64 * 1024;
 
@@ -201,25 +203,37 @@ where
         Ok(Sender::new(http, task.abort_handle()))
     }
 
-    /// Knocks at the worker's door for all requests that wait, at boot and in restarts. The connection that is
-    /// accepted at last is kept for one of them.
+    /// Knocks at the worker's door for all requests that wait, at boot and in restarts.
     async fn knock(self: Arc<Self>) {
         loop {
             let since = self.reach.closed().await;
             let began = Instant::now();
+            let mut patience = Some(LONG_CLOSED);
             while self.reach.is_worth_knocking(since) {
-                if let Ok(stream) = connect::connect(&self.options.target).await {
-                    if let Ok(sender) = self.handshake(stream).await {
-                        self.pool.put_new(sender);
+                match connect::connect(&self.options.target).await {
+                    Ok(stream) => {
+                        self.let_in(stream, began).await;
+                        break;
                     }
-                    self.reach.opened();
-                    let after_ms = began.elapsed().as_millis() as u64;
-                    tracing::info!(upstream = %self.options.target, after_ms, "worker accepts connections");
-                    break;
+                    Err(error) if patience.take_if(|patience| began.elapsed() >= *patience).is_some() => {
+                        let upstream = &self.options.target;
+                        tracing::warn!(%upstream, %error, "still no connection to the worker: does it listen there?");
+                    }
+                    Err(_) => {}
                 }
                 sleep(KNOCK_EVERY).await;
             }
         }
+    }
+
+    /// The worker has opened its door: the connection is kept for the first request.
+    async fn let_in(&self, stream: Stream, began: Instant) {
+        if let Ok(sender) = self.handshake(stream).await {
+            self.pool.put_new(sender);
+        }
+        self.reach.opened();
+        let after_ms = began.elapsed().as_millis() as u64;
+        tracing::info!(upstream = %self.options.target, after_ms, "worker accepts connections");
     }
 }
 
