@@ -30,8 +30,8 @@ pub struct Variable {
     pub value: String,
 }
 
-/// The chosen variables, a field a setting: its canonical name in lower case, without our prefix. What has no
-/// default is optional.
+/// The chosen variables. Each field is a setting: its canonical name in lower case, without our prefix. Those
+/// without a default are optional.
 #[derive(Debug, Deserialize)]
 #[allow(missing_docs)] // the table of settings says what they are
 pub struct Raw {

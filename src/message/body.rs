@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A body that ended before its end, and whose side failed.
+/// Why a body ended early, which also says whose side failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
     /// The client left in the middle of its request body.

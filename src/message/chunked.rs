@@ -31,7 +31,7 @@ enum State {
     QuotedEnd(u64),
     /// The size line's CR has been read.
     SizeLf(u64),
-    /// So many bytes of data are left.
+    /// In a chunk's data: its bytes that are left.
     Data(u64),
     DataCr,
     DataLf,

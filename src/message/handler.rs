@@ -19,7 +19,7 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
     ) -> impl Future<Output = Reply<Self::Body>> + Send;
 
-    /// Answers a request that could not be read, or not in one way only.
+    /// Answers a request that could not be read, or that could be read in more than one way.
     fn refuse(&self, connection: &Arc<ConnectionInfo>, refused: Refused) -> Response<Self::Body>;
 }
 

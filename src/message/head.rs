@@ -14,7 +14,7 @@ pub const MAX_FIELDS: usize = 100;
 /// What the head says about the bytes that follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// So many bytes of body (RFC 9112 §6.2); 0 where there is none.
+    /// A body of this many bytes (RFC 9112 §6.2); 0 where there is none.
     Length(u64),
     /// A chunked body (RFC 9112 §7.1).
     Chunked,

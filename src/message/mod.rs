@@ -1,4 +1,5 @@
-//! Pure helpers on HTTP messages: no IO, no clock, no other module of ours.
+//! HTTP messages: pure rules and types that more than one part needs, and [`Handler`], the seam between server and proxy. No
+//! IO, no clock, no other module of ours.
 
 pub mod body;
 pub mod chunked;

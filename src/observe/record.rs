@@ -70,7 +70,7 @@ impl Record {
         }
     }
 
-    /// Of a request that could not be read as HTTP: `line` is its first line, as far as it is known.
+    /// The record of a request that could not be read as HTTP: `line` is its first line, as far as it is known.
     pub fn unread(line: Bytes, remote: IpAddr, started: SystemTime) -> Self {
         Self {
             started,

@@ -78,7 +78,7 @@ impl http_body::Body for Body {
         let polled = Pin::new(&mut this.source).poll_frame(cx);
         if let (Poll::Ready(frame), Some(exchange)) = (&polled, &mut this.exchange) {
             match frame {
-                // Nobody asks what comes behind trailers.
+                // The library does not poll again after trailers.
                 Some(Ok(frame)) if frame.is_trailers() => exchange.complete(),
                 Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
                 Some(Err(error)) => exchange.broke_off(*error),

@@ -52,7 +52,7 @@ impl Exchange {
         Self::new(connection, observe, record, html, request.method() == Method::HEAD)
     }
 
-    /// Of a request that could not be read.
+    /// The exchange of a request that could not be read.
     pub(super) fn refused(
         connection: &Arc<ConnectionInfo>,
         observe: &Arc<Observe>,
@@ -144,7 +144,7 @@ impl Exchange {
         }
     }
 
-    /// What is to be done when the tunnel that the exchange has become ends. The record goes with it.
+    /// Goes on as a tunnel: the record moves into what is called when the tunnel ends, with the bytes sent to the client.
     pub(super) fn take_over(&mut self) -> impl FnOnce(u64) + Send + use<> {
         let mut exchange = Self {
             connection: self.connection.clone(),
@@ -166,7 +166,7 @@ impl Exchange {
         }
     }
 
-    /// So many bytes of the response's body were taken.
+    /// This many more bytes of the response's body were taken.
     pub(super) fn sent(&mut self, bytes: usize) {
         let bytes = bytes as u64;
         if let Some(record) = &mut self.record {

@@ -40,7 +40,7 @@ impl From<UpstreamError> for Failure {
 }
 
 impl Failure {
-    /// Of a fetch: where the request's body failed, that is the cause, whatever became of the connection then.
+    /// A fetch that failed: where the request's body did, that is the cause, whatever became of the connection then.
     pub(super) fn of_fetch(error: UpstreamError, fault: &Fault) -> Self {
         let body = fault.as_ref().and_then(|fault| fault.get());
         body.map_or_else(|| error.into(), |error| Self::RequestBody(*error))
@@ -102,8 +102,8 @@ impl Failure {
             );
         }
         if matches!(self, Self::Refused(_) | Self::RequestBody(_)) {
-            // What is left of the body is not read, and what somebody hides behind a request that he sends malformed
-            // should not be: the connection has no next request.
+            // What is left of the body is not read, and what follows a malformed request may be an attack: the connection
+            // has no next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response

@@ -8,7 +8,7 @@ use crate::{
 use http::{HeaderValue, Request, StatusCode, Version, header};
 use http_body::Body;
 
-/// The protocol that the request asks for. HTTP/2 is none: a connection to the worker stays HTTP/1.1.
+/// The protocol that the request asks to switch to. HTTP/2 does not count: a connection to the worker stays HTTP/1.1.
 pub(super) fn asked<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
     let headers = request.headers();
     let protocol = headers.get(header::UPGRADE)?;

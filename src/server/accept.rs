@@ -26,7 +26,7 @@ pub struct Acceptor<H> {
     connections: Arc<Connections>,
     timeouts: Timeouts,
     memory: Memory,
-    /// So many more connections may be open: the rest wait in the kernel's queue.
+    /// How many more connections may be open: the rest wait in the kernel's queue.
     room: Arc<Semaphore>,
 }
 

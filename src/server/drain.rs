@@ -44,7 +44,8 @@ impl Connections {
         self.advance(Stage::Draining);
     }
 
-    /// Waits until every connection is gone. Accepting must have ended.
+    /// Waits until every connection is gone; closes WebSockets and event streams once only they are left. Accepting must
+    /// have ended.
     pub async fn drained(&self) {
         self.wait(|open, streaming| open == streaming).await;
         self.advance(Stage::Closing);

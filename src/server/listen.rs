@@ -11,7 +11,7 @@ use std::{
 const BACKLOG: i32 = 4096;
 /// A peer that vanished without a word is noticed even on a WebSocket that nobody writes to.
 const KEEPALIVE: Duration = Duration::from_secs(60);
-/// So many bytes may wait in the kernel for a client to have room for them. Without this limit it takes megabytes, and
+/// How many bytes may wait in the kernel for a client to have room for them. Without this limit it takes megabytes, and
 /// tells us of room only when a third of them is gone: a slow client would look as if it took nothing, for minutes.
 const UNSENT: u32 = 64 * 1024;
 

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::sleep};
 
-/// So many connections must have given up their buffers; each frees about 16 KB.
+/// How many connections must have given up their buffers; each frees about 16 KB.
 const ENOUGH: u32 = 128;
 /// Pause before each turn: a crowd seldom leaves in one instant.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -33,22 +33,22 @@ pub(super) struct Wire<S> {
     state: State,
     /// Bytes that have been read but not handed over: an incomplete head, or what follows a message.
     held: BytesMut,
-    /// So many of the held bytes are sound and may go.
+    /// How many of the held bytes are sound and may go.
     passable: usize,
-    /// Whether more of `held` is worth examining than at the last time.
+    /// Whether `held` has grown since it was last examined in a way that can change the outcome.
     fresh: bool,
 }
 
 enum State {
     /// Before or in a head.
     Head,
-    /// In a body with so many bytes left.
+    /// In a body with this many bytes left.
     Length(u64),
     /// In a chunked body.
     Chunked(Chunked),
     /// Behind a request to switch protocols.
     Upgrade,
-    /// Nothing more is read; so much of the stand-in has been handed over.
+    /// Nothing more is read; this much of the stand-in has been handed over.
     Refused(usize),
 }
 

@@ -53,7 +53,7 @@ impl<B: Body + Send + 'static> Body for ResponseBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         match &frame {
-            // Nobody asks what comes behind trailers.
+            // The library does not poll again after trailers.
             Some(Ok(frame)) if frame.is_trailers() => self.give_back(),
             Some(Ok(_)) => self.give_back_at_end(),
             Some(Err(error)) => tracing::debug!(%error, "response body broken off"),

@@ -20,7 +20,7 @@ use reach::Reach;
 use std::{error::Error, fmt, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// Pause between two knocks at the door of a worker that is not there yet.
+/// Pause between two attempts to connect to a worker that is not there yet.
 const KNOCK_EVERY: Duration = Duration::from_millis(20);
 /// A worker that nobody could reach for this long is worth a line in the log: perhaps it listens elsewhere.
 const LONG_CLOSED: Duration = Duration::from_secs(10);
@@ -203,7 +203,7 @@ where
         Ok(Sender::new(http, task.abort_handle()))
     }
 
-    /// Knocks at the worker's door for all requests that wait, at boot and in restarts.
+    /// Tries again and again to connect, for all requests that wait, at boot and in restarts.
     async fn knock(self: Arc<Self>) {
         loop {
             let since = self.reach.closed().await;
@@ -226,7 +226,7 @@ where
         }
     }
 
-    /// The worker has opened its door: the connection is kept for the first request.
+    /// The worker has opened its port: this connection is kept for the first request.
     async fn let_in(&self, stream: Stream, began: Instant) {
         if let Ok(sender) = self.handshake(stream).await {
             self.pool.put_new(sender);

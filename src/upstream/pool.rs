@@ -15,7 +15,7 @@ use tokio::{
 const IDLE_LIMIT: Duration = Duration::from_secs(15);
 /// No more idle connections than this are kept.
 const MAX_IDLE: usize = 256;
-/// A connection that was kept for so long and never used is as good as a new one.
+/// A connection that has never been used is as good as a new one for this long.
 const AS_NEW: Duration = Duration::from_secs(1);
 /// How long a connection may take to get ready for the next request behind a response that is complete.
 const READY_LIMIT: Duration = Duration::from_millis(20);

@@ -10,9 +10,9 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-/// A port that is closed may be in the middle of a restart: so long a request waits for it where we run the worker.
+/// How long a request waits for a closed port of a worker that we run: it may be in the middle of a restart.
 const MOMENT: Duration = Duration::from_secs(1);
-/// What a worker that has ended had already written may still be read for so long.
+/// How long what a worker wrote before it ended may still be read.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +37,11 @@ pub(super) struct Reach {
     restart: Mutex<Option<Instant>>,
 }
 
-/// Since when the worker's door is closed; `None` is since ever.
+/// Since when the worker's port has been closed; `None`: it was never open.
 pub(super) type ClosedSince = Option<Instant>;
 
 impl Reach {
-    /// Of a worker that has not been heard of yet.
+    /// A worker that has not been heard of yet.
     pub(super) fn new(boot_timeout: Duration, supervised: bool) -> Self {
         Self {
             boot_timeout,
@@ -89,7 +89,7 @@ impl Reach {
         }
     }
 
-    /// Waits while the worker's door is closed and may open soon, for a request that came in at `began`.
+    /// Waits while the worker's port is closed and may open soon, for a request that came in at `began`.
     pub(super) async fn wait(&self, began: Instant) -> Result<(), UpstreamError> {
         let state = self.state();
         let (deadline, late) = match state {
@@ -110,7 +110,7 @@ impl Reach {
         }
     }
 
-    /// Ready when the worker's door is closed and may open soon.
+    /// Ready when the worker's port is closed and may open soon.
     pub(super) async fn closed(&self) -> ClosedSince {
         let is_closed = |state: &State| matches!(state, State::Booting | State::Refusing(_));
         loop {
@@ -127,7 +127,7 @@ impl Reach {
         }
     }
 
-    /// Whether the door that was found closed still is, and may open soon.
+    /// Whether the port that was found closed still is, and may open soon.
     pub(super) fn is_worth_knocking(&self, since: ClosedSince) -> bool {
         match (self.state(), since) {
             (State::Booting, None) => true,
