@@ -3,21 +3,19 @@
 //!
 //! The parts own their options and never see a variable's name; only this module knows both.
 
-pub mod env;
-pub mod read;
+mod env;
+mod read;
 pub mod render;
-pub mod report;
-pub mod settings;
-pub mod values;
-
+mod report;
+pub(crate) mod settings;
 mod unknown;
+mod values;
 
-pub use read::Taken;
 pub use report::{ConfigErrors, Fault, Warning};
 
 use crate::{message::forwarded::Trust, observe, process, proxy, server, upstream};
 use env::{Environment, Raw};
-use read::Reader;
+use read::{Reader, Taken};
 use report::shown;
 use settings::Facts;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
@@ -41,7 +39,7 @@ pub struct Config {
     /// What operators see.
     pub log: observe::Options,
     /// Each value that was taken and where it came from, for `--check`.
-    pub taken: Vec<Taken>,
+    taken: Vec<Taken>,
 }
 
 /// Where the worker is told to listen.

@@ -2,14 +2,14 @@
 //!
 //! Neither ever makes anybody wait: see [`writer`]. Imports nothing else of ours.
 
-pub mod access;
+mod access;
 mod escape;
-pub mod operator;
+mod operator;
 mod pairs;
-pub mod record;
+mod record;
 mod stream;
-pub mod time;
-pub mod writer;
+mod time;
+mod writer;
 
 pub use record::{Record, Target};
 
@@ -89,13 +89,14 @@ impl Observe {
         }
     }
 
-    /// Waits until both logs have written what they were given, `deadline` at most; blocks the thread. Says whether
-    /// it was done in time. For the way out: the threads that write end with the process.
-    pub fn flush(&self, deadline: Duration) -> bool {
+    /// Waits until both logs have written what they were given, `limit` at most; blocks the thread. For the way out:
+    /// the threads that write end with the process.
+    pub fn flush(&self, limit: Duration) {
         let began = Instant::now();
-        let operator = self.operator.flush(deadline);
-        let rest = deadline.saturating_sub(began.elapsed());
-        self.access.as_ref().is_none_or(|access| access.writer.flush(rest)) && operator
+        self.operator.flush(limit);
+        if let Some(access) = &self.access {
+            access.writer.flush(limit.saturating_sub(began.elapsed()));
+        }
     }
 }
 

@@ -89,7 +89,8 @@ impl Writer {
     }
 
     /// How many lines were dropped since the start.
-    pub fn dropped(&self) -> u64 {
+    #[cfg(test)]
+    fn dropped(&self) -> u64 {
         self.shared.lock().dropped
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn prepare(
     let waits = head.headers.contains_key(header::EXPECT);
     let mut request = Request::from_parts(head, RequestBody::new(body, options));
     if waits {
-        RequestBody::await_continue(&mut request);
+        RequestBody::hold_until_continue(&mut request);
     }
     Ok(request)
 }

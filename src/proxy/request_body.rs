@@ -59,7 +59,7 @@ impl RequestBody {
     }
 
     /// Holds the body back until the worker sends 100 (RFC 9110 §10.1.1), so that it can refuse without having it sent.
-    pub(super) fn await_continue(request: &mut Request<Self>) {
+    pub(super) fn hold_until_continue(request: &mut Request<Self>) {
         let Some(streamed) = &mut request.body_mut().0 else { return };
         let (open, opened) = oneshot::channel();
         streamed.gate = Some(Box::pin(timeout(CONTINUE_AFTER, opened)));

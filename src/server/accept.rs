@@ -2,7 +2,7 @@
 
 use super::{
     Options, Timeouts,
-    connection::{self, Life},
+    connection::{self, Session},
     drain::{Connections, Stage},
     listen,
     memory::Memory,
@@ -95,7 +95,7 @@ impl<H: Handler> Acceptor<H> {
         let (handler, timeouts, memory) = (self.handler.clone(), self.timeouts, self.memory.clone());
         tokio::spawn(async move {
             let info = Arc::new(ConnectionInfo::new(peer, local, Scheme::Http));
-            connection::serve(socket, Life { handler: &*handler, info, timeouts, memory, seat }).await;
+            connection::serve(socket, Session { handler: &*handler, info, timeouts, memory, seat }).await;
             drop(room);
         });
     }

@@ -50,7 +50,7 @@ const MAX_BUFFER: usize = MAX_HEAD + 8 * 1024;
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A stream of bytes that can be waited for without a buffer.
-pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Ready when there is something to read; with `false` at the end.
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<bool>;
 }
@@ -63,8 +63,8 @@ impl Transport for TcpStream {
     }
 }
 
-/// What a connection lives with.
-pub(super) struct Life<'a, H> {
+/// A connection, but for its socket: what serves it, what is known of it, and how long it may take.
+pub(super) struct Session<'a, H> {
     pub(super) handler: &'a H,
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) timeouts: Timeouts,
@@ -85,16 +85,16 @@ enum End {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut life: Life<'_, H>) {
+pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut session: Session<'_, H>) {
     let link = Arc::new(Link::new());
     let mut wire = Wire::new(socket, link.clone());
     loop {
-        if !wire.is_drained() || life.wait_for_client(&wire, &link).await {
+        if !wire.is_drained() || session.wait_for_client(&wire, &link).await {
             let tunnel = Mutex::new(None);
             // In a box of its own, so that an idle connection does not carry its size.
-            let (end, rest, read_buf) = Box::pin(life.converse(wire, &link, &tunnel)).await;
+            let (end, rest, read_buf) = Box::pin(session.converse(wire, &link, &tunnel)).await;
             wire = rest;
-            life.memory.freed();
+            session.memory.freed();
             match end {
                 End::Quiet if wire.is_between_messages() => continue,
                 // The rest of a body whose request was answered early must never be read as a request.
@@ -102,16 +102,16 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut life: Life<'_
                 End::Broken => return,
                 End::Switched => {
                     let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
-                    return Box::pin(life.switch(wire, &read_buf, tunnel)).await;
+                    return Box::pin(session.switch(wire, &read_buf, tunnel)).await;
                 }
             }
         }
-        drop(life.seat);
+        drop(session.seat);
         return Box::pin(linger(wire.into_parts().0)).await;
     }
 }
 
-impl<H: Handler> Life<'_, H> {
+impl<H: Handler> Session<'_, H> {
     /// Waits for the client's next bytes; false when there will be none, or it has taken too long.
     async fn wait_for_client<S: Transport>(&mut self, wire: &Wire<S>, link: &Link) -> bool {
         loop {
@@ -220,7 +220,7 @@ impl<H: Handler> Life<'_, H> {
     }
 
     fn park_after(&self) -> Duration {
-        if self.seat.company() > MANY_CONNECTIONS { Duration::ZERO } else { PARK_AFTER }
+        if self.seat.open_connections() > MANY_CONNECTIONS { Duration::ZERO } else { PARK_AFTER }
     }
 
     /// The connection belongs to the other protocol now.

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 
 /// How far the server is on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub(super) enum Stage {
     /// Not at all.
     Serving,
     /// Connections end with their current request.
@@ -94,7 +94,7 @@ pub(super) struct Seat {
 
 impl Seat {
     /// How many connections there are, this one included.
-    pub(super) fn company(&self) -> usize {
+    pub(super) fn open_connections(&self) -> usize {
         self.connections.open()
     }
 

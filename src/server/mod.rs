@@ -14,7 +14,7 @@ mod tunnel;
 mod wire;
 
 pub use accept::Acceptor;
-pub use drain::{Connections, Stage};
+pub use drain::Connections;
 pub use listen::bind;
 
 use std::{net::IpAddr, time::Duration};
