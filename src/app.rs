@@ -76,7 +76,10 @@ fn start_worker(
     let socket = socket.map(|socket| socket.path().to_owned());
     let options = process::Options { command, port: config.worker.port, socket };
     let worker = Worker::spawn(&options, limit).map_err(StartError::Worker)?;
-    tracing::info!(pid = worker.pid(), port = options.port, "worker started");
+    match &options.socket {
+        Some(socket) => tracing::info!(pid = worker.pid(), socket = %socket.display(), "worker started"),
+        None => tracing::info!(pid = worker.pid(), port = options.port, "worker started"),
+    }
     Ok(Some(worker))
 }
 

@@ -1,6 +1,6 @@
 //! What operators see: the access log (one line a request, on stdout) and the operator's log (stderr).
 //!
-//! Neither ever makes anybody wait: see [`writer`]. Imports nothing else of ours.
+//! Neither ever makes anybody wait: see `writer`. Imports nothing else of ours.
 
 mod access;
 mod escape;

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The status that is logged where the client left before it was sent one: nginx's number for it.
-pub const CLIENT_LEFT: u16 = 499;
+const CLIENT_LEFT: u16 = 499;
 
 /// One finished request: all that the access log reads. Filling it allocates nothing: its values share the request's
 /// memory.
@@ -94,7 +94,7 @@ impl Record {
         }
     }
 
-    /// The status as it is logged: [`CLIENT_LEFT`] where none was sent.
+    /// The status as it is logged: 499 where none was sent.
     pub fn logged_status(&self) -> u16 {
         if self.status == 0 { CLIENT_LEFT } else { self.status }
     }
