@@ -80,7 +80,7 @@ impl http_body::Body for Body {
             match frame {
                 // The library does not poll again after trailers.
                 Some(Ok(frame)) if frame.is_trailers() => exchange.complete(),
-                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len) as u64),
                 Some(Err(error)) => exchange.broke_off(*error),
                 None => exchange.complete(),
             }

@@ -5,12 +5,13 @@ use super::{
     failure::Failure,
 };
 use crate::{
-    message::{BodyError, ConnectionInfo, Refused, Reply, request_line},
+    message::{BodyError, ConnectionInfo, Refused, Reply, Tunnel, request_line},
     observe::{Observe, Record},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
+use hyper::upgrade::Upgraded;
 use std::{
     net::IpAddr,
     sync::Arc,
@@ -22,12 +23,25 @@ pub(super) struct Exchange {
     connection: Arc<ConnectionInfo>,
     observe: Arc<Observe>,
     began: Instant,
-    record: Option<Record>,
+    record: Record,
     html: Html,
     is_head: bool,
     /// Bytes of the response's body that are still to be sent, where that is known.
     left: Option<u64>,
     complete: bool,
+}
+
+/// What the journey comes back with.
+pub(super) struct Answer {
+    pub(super) response: Response<Source>,
+    /// The worker's side of the connection, where it has switched to another protocol.
+    pub(super) switched: Option<Upgraded>,
+}
+
+impl From<Response<Source>> for Answer {
+    fn from(response: Response<Source>) -> Self {
+        Self { response, switched: None }
+    }
 }
 
 /// What the client thinks of HTML.
@@ -75,7 +89,7 @@ impl Exchange {
             connection: connection.clone(),
             observe: observe.clone(),
             began: Instant::now(),
-            record: Some(record),
+            record,
             html,
             is_head,
             left: None,
@@ -89,7 +103,7 @@ impl Exchange {
 
     /// When the request's header had arrived.
     pub(super) fn started(&self) -> SystemTime {
-        self.record.as_ref().map_or(SystemTime::UNIX_EPOCH, |record| record.started)
+        self.record.started
     }
 
     /// Whether the client asks for HTML by name.
@@ -104,33 +118,35 @@ impl Exchange {
 
     /// Who asks, and the request's name.
     pub(super) fn identify(&mut self, client: IpAddr, request_id: HeaderValue) {
-        if let Some(record) = &mut self.record {
-            record.remote = client;
-            record.request_id = Some(request_id);
-        }
+        self.record.remote = client;
+        self.record.request_id = Some(request_id);
     }
 
     /// The head of the worker's response is there.
     pub(super) fn worker_answered(&mut self) {
-        let upstream = self.began.elapsed();
-        if let Some(record) = &mut self.record {
-            record.upstream = Some(upstream);
-        }
+        self.record.upstream = Some(self.began.elapsed());
     }
 
     pub(super) fn fail(&mut self, failure: &Failure) {
-        if let Some(record) = &mut self.record {
-            record.reason = Some(failure.reason());
-        }
-        failure.report(self.record.as_ref());
+        self.record.reason = Some(failure.reason());
+        failure.report(&self.record);
     }
 
-    /// Joins the response with this exchange, which ends with the response's body.
-    pub(super) fn finish(mut self, reply: Reply<Source>) -> Reply<Body> {
-        let Reply { response, tunnel } = reply;
+    /// Joins the response with this exchange, which ends with the response's body, or with the tunnel.
+    pub(super) fn finish(mut self, answer: Answer) -> Reply<Body> {
+        let Answer { response, switched } = answer;
         self.responded(&response);
-        let exchange = tunnel.is_none().then(|| Box::new(self));
-        Reply { response: response.map(|source| Body::new(source, exchange)), tunnel }
+        let Some(worker) = switched else {
+            let exchange = Some(Box::new(self));
+            return response.map(|source| Body::new(source, exchange)).into();
+        };
+        self.complete = true;
+        // The exchange moves into this, and is over once it was called.
+        let ended = Box::new(move |bytes| self.sent(bytes));
+        Reply {
+            response: response.map(|source| Body::new(source, None)),
+            tunnel: Some(Tunnel { worker, ended }),
+        }
     }
 
     fn responded(&mut self, response: &Response<Source>) {
@@ -138,40 +154,13 @@ impl Exchange {
         let bodiless = self.is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
         self.complete = bodiless || response.body().is_end_stream();
         self.left = response.body().size_hint().exact();
-        if let Some(record) = &mut self.record {
-            record.status = status.as_u16();
-            record.response_type = response.headers().get(header::CONTENT_TYPE).cloned();
-        }
-    }
-
-    /// Goes on as a tunnel: the record moves into what is called when the tunnel ends, with the bytes sent to the client.
-    pub(super) fn take_over(&mut self) -> impl FnOnce(u64) + Send + use<> {
-        let mut exchange = Self {
-            connection: self.connection.clone(),
-            observe: self.observe.clone(),
-            began: self.began,
-            record: self.record.take(),
-            html: self.html,
-            is_head: false,
-            left: None,
-            complete: true,
-        };
-        if let Some(record) = &mut exchange.record {
-            record.status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
-        }
-        move |sent| {
-            if let Some(record) = &mut exchange.record {
-                record.response_length = sent;
-            }
-        }
+        self.record.status = status.as_u16();
+        self.record.response_type = response.headers().get(header::CONTENT_TYPE).cloned();
     }
 
     /// This many more bytes of the response's body were taken.
-    pub(super) fn sent(&mut self, bytes: usize) {
-        let bytes = bytes as u64;
-        if let Some(record) = &mut self.record {
-            record.response_length += bytes;
-        }
+    pub(super) fn sent(&mut self, bytes: u64) {
+        self.record.response_length += bytes;
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(bytes);
             self.complete |= *left == 0;
@@ -184,20 +173,17 @@ impl Exchange {
 
     pub(super) fn broke_off(&mut self, error: BodyError) {
         self.complete = true;
-        if let Some(record) = &mut self.record {
-            record.reason = Some(error.reason());
-        }
+        self.record.reason = Some(error.reason());
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let Some(mut record) = self.record.take() else { return };
-        record.duration = self.began.elapsed();
+        self.record.duration = self.began.elapsed();
         if !self.complete {
-            record.reason = Some(self.connection.cut.get().copied().unwrap_or("client gone"));
+            self.record.reason = Some(self.connection.cut.get().copied().unwrap_or("client gone"));
         }
-        self.observe.log(&record);
+        self.observe.log(&self.record);
     }
 }
 

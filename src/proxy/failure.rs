@@ -73,13 +73,13 @@ impl Failure {
     }
 
     /// A line in the operator's log, where the operator can do something about it.
-    pub(super) fn report(&self, record: Option<&Record>) {
-        let path = || record.map(|record| String::from_utf8_lossy(record.target.path()).into_owned());
+    pub(super) fn report(&self, record: &Record) {
+        let path = || String::from_utf8_lossy(record.target.path()).into_owned();
         match self {
             Self::Upstream(error) => {
-                tracing::warn!(path = path().unwrap_or_default(), %error, "no response from the worker")
+                tracing::warn!(path = path(), %error, "no response from the worker")
             }
-            Self::Panic => tracing::error!(path = path().unwrap_or_default(), "a request ended in a panic"),
+            Self::Panic => tracing::error!(path = path(), "a request ended in a panic"),
             Self::Refused(_) | Self::RequestBody(_) | Self::Booting => {}
         }
     }

@@ -5,7 +5,7 @@ use super::{
     admit::admit,
     body::{Body, Source},
     depart::depart,
-    exchange::Exchange,
+    exchange::{Answer, Exchange},
     failure::Failure,
     page::Page,
     prepare::prepare,
@@ -42,11 +42,7 @@ impl Proxy {
     }
 
     /// From a request as it came in to a response as it leaves; every step is one call.
-    async fn journey(
-        &self,
-        exchange: &mut Exchange,
-        request: Request<Incoming>,
-    ) -> Result<Reply<Source>, Failure> {
+    async fn journey(&self, exchange: &mut Exchange, request: Request<Incoming>) -> Result<Answer, Failure> {
         admit(&request, &self.options)?;
         let switching = upgrade::asked(&request);
         let request = prepare(request, exchange, &self.options)?;
@@ -92,15 +88,15 @@ impl Handler for Proxy {
 
     async fn handle(&self, connection: &Arc<ConnectionInfo>, request: Request<Incoming>) -> Reply<Body> {
         let mut exchange = Exchange::begin(connection, &self.observe, &request);
-        let reply = {
+        let answer = {
             let journey = pin!(self.journey(&mut exchange, request));
             caught(journey).await.unwrap_or(Err(Failure::Panic))
         };
-        let reply = match reply {
-            Ok(reply) => reply,
+        let answer = match answer {
+            Ok(answer) => answer,
             Err(failure) => Box::pin(self.explain(&mut exchange, failure)).await.into(),
         };
-        exchange.finish(reply)
+        exchange.finish(answer)
     }
 
     fn refuse(&self, connection: &Arc<ConnectionInfo>, refused: Refused) -> Response<Body> {

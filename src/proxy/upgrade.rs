@@ -1,8 +1,14 @@
 //! Requests that ask to switch protocols (RFC 9110 §7.8): WebSockets, mostly.
 
-use super::{RequestBody, body::Source, depart::depart, exchange::Exchange, failure::Failure};
+use super::{
+    RequestBody,
+    body::Source,
+    depart::depart,
+    exchange::{Answer, Exchange},
+    failure::Failure,
+};
 use crate::{
-    message::{Reply, Tunnel, hop},
+    message::hop,
     upstream::{Upstream, UpstreamError},
 };
 use http::{HeaderValue, Request, StatusCode, Version, header};
@@ -23,7 +29,7 @@ pub(super) async fn fetch(
     exchange: &mut Exchange,
     mut request: Request<RequestBody>,
     protocol: HeaderValue,
-) -> Result<Reply<Source>, Failure> {
+) -> Result<Answer, Failure> {
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     request.headers_mut().insert(header::UPGRADE, protocol);
     let mut response = upstream.send(request).await?;
@@ -38,7 +44,5 @@ pub(super) async fn fetch(
     if let Some(protocol) = protocol {
         response.headers_mut().insert(header::UPGRADE, protocol);
     }
-    // The exchange ends with the tunnel.
-    let ended = Box::new(exchange.take_over());
-    Ok(Reply { response, tunnel: Some(Tunnel { worker, ended }) })
+    Ok(Answer { response, switched: Some(worker) })
 }
