@@ -24,10 +24,11 @@ use std::{
 };
 use tokio::{
     net::TcpListener,
-    task::JoinHandle,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
+/// How long the connections that are cut off may take to notice.
+const LAST_TASKS: Duration = Duration::from_millis(100);
 /// How long the last responses may take when the worker has ended by itself.
 const LAST_RESPONSES: Duration = Duration::from_millis(750);
 
@@ -40,6 +41,7 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     let signals = Signals::install().map_err(StartError::Signals)?;
     let limit = FileLimit::raise();
     let listener = listen(&config)?;
+    warn_of_missing_page(&config);
     let socket =
         config.worker.socket.as_ref().map(SocketPath::choose).transpose().map_err(StartError::Socket)?;
     let worker = start_worker(&config, command, socket.as_ref(), limit)?;
@@ -49,8 +51,8 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     let connections = Connections::new();
     let proxy = Proxy::new(config.proxy, upstream.clone(), observe);
     let acceptor = Acceptor::new(proxy, connections.clone(), &config.server, limit.connections());
-    let accepting = tokio::spawn(acceptor.run(listener));
-    let app = App { signals, worker, upstream, connections, accepting, shutdown: config.shutdown };
+    tokio::spawn(acceptor.run(listener));
+    let app = App { signals, worker, upstream, connections, shutdown: config.shutdown };
     Ok(app.serve().await)
 }
 
@@ -62,6 +64,15 @@ fn listen(config: &Config) -> Result<TcpListener, StartError> {
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(%address, "listening");
     Ok(listener)
+}
+
+/// A page that was asked for and is not there may come later, but more likely its path is wrong.
+fn warn_of_missing_page(config: &Config) {
+    const SETTING: &str = "THRUST_BAD_GATEWAY_PAGE";
+    let path = &config.proxy.bad_gateway_page;
+    if config.is_set(SETTING) && !path.is_file() {
+        tracing::warn!(path = %path.display(), "{} names a file that is not there", config.variable(SETTING));
+    }
 }
 
 fn start_worker(
@@ -89,7 +100,6 @@ struct App {
     worker: Option<Worker>,
     upstream: Upstream<RequestBody>,
     connections: Arc<Connections>,
-    accepting: JoinHandle<()>,
     shutdown: Shutdown,
 }
 
@@ -149,15 +159,8 @@ impl App {
 
     /// Waits until no request is in flight, until `deadline` at most.
     async fn drain(&mut self, deadline: Instant) -> Result<(), Early> {
-        self.connections.start_draining();
         let connections = self.connections.clone();
-        let accepting = std::mem::replace(&mut self.accepting, tokio::spawn(async {}));
-        let drained = async move {
-            // A panic of the accept loop has been logged, and must not keep us from stopping.
-            let _ = accepting.await;
-            connections.drained().await;
-        };
-        if self.meanwhile(timeout_at(deadline, drained)).await?.is_err() {
+        if self.meanwhile(timeout_at(deadline, connections.drain())).await?.is_err() {
             tracing::warn!(
                 connections = self.connections.open(),
                 "requests are still in flight; stopping all the same"
@@ -170,6 +173,7 @@ impl App {
     /// already: TERM would be a second signal to it, and is sent only late.
     async fn stop_worker(mut self, first: Event, deadline: Instant) -> u8 {
         if self.worker.is_none() {
+            self.cut_off().await;
             return 0;
         }
         let late = deadline - self.shutdown.timeout / 4;
@@ -192,20 +196,26 @@ impl App {
     async fn cut_short(self, end: Early) -> u8 {
         match end {
             Early::Worker(status) => self.worker_ended(status).await,
-            Early::Impatience(signal) => 128 + signal as u8,
+            Early::Impatience(signal) => {
+                self.cut_off().await;
+                128 + signal as u8
+            }
         }
+    }
+
+    /// Ends the connections that are still there.
+    async fn cut_off(&self) {
+        // It takes no longer than a task that is just running takes to its next pause.
+        let _ = timeout(LAST_TASKS, self.connections.cut_off()).await;
     }
 
     /// The worker has ended: whoever waits for it gets 502, bodies that had begun are broken off, and we end as it did.
     async fn worker_ended(self, status: ExitStatus) -> u8 {
         self.upstream.worker_gone();
-        self.connections.start_draining();
-        let answered = async {
-            let _ = self.accepting.await;
-            self.connections.drained().await;
-        };
         // Clients that do not take their response in time find a closed connection.
-        let _ = timeout(LAST_RESPONSES, answered).await;
+        if timeout(LAST_RESPONSES, self.connections.drain()).await.is_err() {
+            self.cut_off().await;
+        }
         exit_code(status)
     }
 

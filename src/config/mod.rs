@@ -92,6 +92,11 @@ impl Config {
         taken.and_then(|taken| taken.variable.as_deref()).unwrap_or(setting)
     }
 
+    /// Whether a setting was set, and is not its default for lack of it.
+    pub fn is_set(&self, setting: &str) -> bool {
+        self.taken.iter().any(|taken| taken.setting == setting && taken.variable.is_some())
+    }
+
     fn read(raw: Raw, read: &mut Reader) -> Self {
         let everyone = read.value(raw.forward_headers, values::boolean);
         let proxies = read.optional(raw.trusted_proxies, values::networks);

@@ -16,36 +16,15 @@ pub struct ConnectionInfo {
     pub peer_value: HeaderValue,
     /// The address the connection came in on; of a dual-stack listener's IPv4 connection as IPv4.
     pub local: SocketAddr,
-    /// How it is protected.
-    pub scheme: Scheme,
     /// Why the server cut the connection off, where it did.
     pub cut: OnceLock<&'static str>,
 }
 
 impl ConnectionInfo {
     /// Facts about a new connection.
-    pub fn new(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
+    pub fn new(peer: SocketAddr, local: SocketAddr) -> Self {
         let peer = peer.ip().to_canonical();
         let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-        Self { peer, peer_value: address_value(peer), local, scheme, cut: OnceLock::new() }
-    }
-}
-
-/// The scheme of the URIs that a connection serves (RFC 9110 §4.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
-    /// Plain TCP.
-    Http,
-    /// TLS.
-    Https,
-}
-
-impl Scheme {
-    /// As it is written in a URI.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
+        Self { peer, peer_value: address_value(peer), local, cut: OnceLock::new() }
     }
 }

@@ -72,7 +72,7 @@ pub fn extend(headers: &mut HeaderMap, connection: &ConnectionInfo, client: IpAd
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.entry(HOST).or_insert(host);
     }
-    headers.entry(PROTO).or_insert(HeaderValue::from_static(connection.scheme.as_str()));
+    headers.entry(PROTO).or_insert(HeaderValue::from_static("http"));
     if !headers.contains_key(PORT) {
         headers.insert(PORT, public_port(headers));
     }
@@ -120,7 +120,6 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::connection::Scheme;
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -131,11 +130,7 @@ mod tests {
     }
 
     fn connection(peer: &str) -> ConnectionInfo {
-        ConnectionInfo::new(
-            format!("{peer}:5").parse().unwrap(),
-            "10.0.0.9:3000".parse().unwrap(),
-            Scheme::Http,
-        )
+        ConnectionInfo::new(format!("{peer}:5").parse().unwrap(), "10.0.0.9:3000".parse().unwrap())
     }
 
     #[test]

@@ -12,6 +12,7 @@ use nix::{
 use std::{
     fmt, io,
     os::unix::process::{CommandExt, ExitStatusExt},
+    path::Path,
     process::{Command, ExitStatus},
 };
 
@@ -122,6 +123,7 @@ impl fmt::Display for SpawnError {
                 " (there is no such file here, or the interpreter that its first line names is missing)",
             ),
             Some(libc::ENOENT) => f.write_str(" (it is in no folder of PATH)"),
+            Some(libc::EACCES) if Path::new(program).is_dir() => f.write_str(" (it is a folder)"),
             Some(libc::EACCES) => f.write_str(" (is it executable? chmod +x)"),
             Some(libc::ENOEXEC) => f.write_str(" (is its first line #!/path/to/interpreter?)"),
             _ => Ok(()),

@@ -3,11 +3,11 @@
 use super::{
     Options, Timeouts,
     connection::{self, Session},
-    drain::{Connections, Stage},
+    drain::{Accepting, Connections, Stage},
     listen,
     memory::Memory,
 };
-use crate::message::{ConnectionInfo, Handler, connection::Scheme};
+use crate::message::{ConnectionInfo, Handler};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -24,6 +24,8 @@ const LAST_ARRIVALS: Duration = Duration::from_millis(20);
 pub struct Acceptor<H> {
     handler: Arc<H>,
     connections: Arc<Connections>,
+    /// Gone with the accept loop.
+    _accepting: Accepting,
     timeouts: Timeouts,
     memory: Memory,
     /// How many more connections may be open: the rest wait in the kernel's queue.
@@ -36,6 +38,7 @@ impl<H: Handler> Acceptor<H> {
         let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
         Self {
             handler: Arc::new(handler),
+            _accepting: connections.accepting(),
             connections,
             timeouts: options.timeouts,
             memory: Memory::start(),
@@ -94,7 +97,7 @@ impl<H: Handler> Acceptor<H> {
         let seat = self.connections.enter();
         let (handler, timeouts, memory) = (self.handler.clone(), self.timeouts, self.memory.clone());
         tokio::spawn(async move {
-            let info = Arc::new(ConnectionInfo::new(peer, local, Scheme::Http));
+            let info = Arc::new(ConnectionInfo::new(peer, local));
             connection::serve(socket, Session { handler: &*handler, info, timeouts, memory, seat }).await;
             drop(room);
         });

@@ -135,6 +135,7 @@ impl<H: Handler> Session<'_, H> {
             Stage::Serving => self.timeouts.idle.map(|idle| since + idle),
             Stage::Draining | Stage::Closing if link.has_served() => Some(since + DRAIN_GRACE),
             Stage::Draining | Stage::Closing => Some(since + DRAIN_GRACE_FIRST),
+            Stage::Over => Some(since),
         }
     }
 
@@ -156,6 +157,10 @@ impl<H: Handler> Session<'_, H> {
         let mut stage = self.seat.stage.clone();
         let end = loop {
             let now = *stage.borrow_and_update();
+            if now == Stage::Over {
+                let _ = self.info.cut.set("shutdown");
+                break End::Broken;
+            }
             let drive = poll_fn(|cx| {
                 loop {
                     if let Poll::Ready(done) = Pin::new(&mut conn).poll(cx) {

@@ -18,11 +18,15 @@ pub(super) enum Stage {
     Draining,
     /// Streams that have no end of their own are closed too.
     Closing,
+    /// Whatever is still there is cut off.
+    Over,
 }
 
 /// All open connections.
 pub struct Connections {
     stage: watch::Sender<Stage>,
+    /// Accept loops that are still running.
+    accepting: AtomicUsize,
     open: AtomicUsize,
     streaming: AtomicUsize,
     changed: Notify,
@@ -33,22 +37,25 @@ impl Connections {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             stage: watch::Sender::new(Stage::Serving),
+            accepting: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             streaming: AtomicUsize::new(0),
             changed: Notify::new(),
         })
     }
 
-    /// Connections end with their current request from now on; new ones are served all the same.
-    pub fn start_draining(&self) {
+    /// Ends accepting, lets connections end with their current request, and closes WebSockets and event streams once only
+    /// they are left; ready when all are gone.
+    pub async fn drain(&self) {
         self.advance(Stage::Draining);
-    }
-
-    /// Waits until every connection is gone; closes WebSockets and event streams once only they are left. Accepting must
-    /// have ended.
-    pub async fn drained(&self) {
         self.wait(|open, streaming| open == streaming).await;
         self.advance(Stage::Closing);
+        self.wait(|open, _| open == 0).await;
+    }
+
+    /// Cuts off whatever is still there, and waits until it is gone.
+    pub async fn cut_off(&self) {
+        self.advance(Stage::Over);
         self.wait(|open, _| open == 0).await;
     }
 
@@ -59,6 +66,12 @@ impl Connections {
 
     pub(super) fn stage(&self) -> watch::Receiver<Stage> {
         self.stage.subscribe()
+    }
+
+    /// A mark for an accept loop: while there is one, more connections may come.
+    pub(super) fn accepting(self: &Arc<Self>) -> Accepting {
+        self.accepting.fetch_add(1, SeqCst);
+        Accepting { connections: self.clone() }
     }
 
     /// A place for a new connection.
@@ -75,14 +88,29 @@ impl Connections {
         });
     }
 
+    /// Waits until nobody accepts any more, and the numbers of open and of streaming connections are as is wished.
     async fn wait(&self, reached: impl Fn(usize, usize) -> bool) {
         loop {
             let changed = self.changed.notified();
-            if reached(self.open.load(SeqCst), self.streaming.load(SeqCst)) {
+            if self.accepting.load(SeqCst) == 0
+                && reached(self.open.load(SeqCst), self.streaming.load(SeqCst))
+            {
                 return;
             }
             changed.await;
         }
+    }
+}
+
+/// The mark of an accept loop that is running.
+pub(super) struct Accepting {
+    connections: Arc<Connections>,
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.connections.accepting.fetch_sub(1, SeqCst);
+        self.connections.changed.notify_waiters();
     }
 }
 
@@ -122,13 +150,13 @@ pub(super) struct Streaming {
 impl Streaming {
     /// Whether it is to end now.
     pub(super) fn must_close(&self) -> bool {
-        *self.stage.borrow() == Stage::Closing
+        *self.stage.borrow() >= Stage::Closing
     }
 
     /// Waits until it is to end.
     pub(super) async fn closing(&mut self) {
         // The sender lives as long as this mark.
-        let _ = self.stage.wait_for(|stage| *stage == Stage::Closing).await;
+        let _ = self.stage.wait_for(|stage| *stage >= Stage::Closing).await;
     }
 }
 
@@ -146,13 +174,14 @@ mod tests {
     #[tokio::test]
     async fn streams_are_closed_when_only_they_are_left() {
         let connections = Connections::new();
-        let (busy, streamer) = (connections.enter(), connections.enter());
+        let (accepting, busy, streamer) = (connections.accepting(), connections.enter(), connections.enter());
         let mut stream = streamer.streaming();
-        connections.start_draining();
         let drained = tokio::spawn({
             let connections = connections.clone();
-            async move { connections.drained().await }
+            async move { connections.drain().await }
         });
+        tokio::task::yield_now().await;
+        drop(accepting);
         tokio::task::yield_now().await;
         assert!(!stream.must_close(), "a request is still in flight");
         drop(busy);

@@ -217,6 +217,21 @@ fn without_a_worker_requests_in_flight_have_the_whole_timeout() {
 }
 
 #[test]
+fn a_request_that_is_cut_off_at_the_end_is_logged_with_the_reason() {
+    let backend = never_answering();
+    let mut thrust =
+        Thrust::builder().upstream(backend.url()).env("THRUST_SHUTDOWN_TIMEOUT", "500ms").start();
+    let mut client = Client::connect(thrust.port());
+    client.send_get("/cut-off");
+    backend.await_requests(1);
+    thrust.signal(libc::SIGTERM);
+    client.expect_closed();
+    let record = thrust.await_log(|record| record["path"] == "/cut-off");
+    assert_eq!(record["reason"], "shutdown", "{record}");
+    assert_eq!(thrust.wait().code(), Some(0));
+}
+
+#[test]
 fn without_a_worker_a_second_signal_ends_it_at_once() {
     let backend = never_answering();
     for signal in [libc::SIGTERM, libc::SIGINT] {

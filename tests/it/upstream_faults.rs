@@ -148,6 +148,13 @@ fn a_502_shows_nothing_of_what_went_wrong_behind() {
 }
 
 #[test]
+fn a_bad_gateway_page_that_is_asked_for_and_missing_is_a_warning() {
+    let backend = Backend::respond("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let builder = Thrust::builder().upstream(backend.url()).env("BAD_GATEWAY_PAGE", "/nowhere/502.html");
+    builder.start().await_stderr("BAD_GATEWAY_PAGE names a file that is not there");
+}
+
+#[test]
 fn the_bad_gateway_page_is_for_those_who_take_html() {
     let (thrust, dir) = in_front_of_nothing();
     let page = |accept: &str| {
