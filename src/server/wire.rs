@@ -120,38 +120,41 @@ impl<S> Wire<S> {
         Ok(taken)
     }
 
-    /// Refuses the request that begins with these bytes, if its head has not been handed over.
-    fn refuse(&mut self, refusal: Refusal, in_head: bool, bytes: &[u8]) -> io::Result<()> {
-        if !in_head {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, refusal.reason));
+    /// As [`Wire::examine`]; but a malformed head is refused here. A malformed body is an error: its head is gone.
+    fn pass(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let in_head = matches!(self.state, State::Head);
+        match self.examine(bytes) {
+            Ok(0) if in_head && !bytes.is_empty() => self.link.head_started(),
+            Ok(passable) => return Ok(passable),
+            Err(refusal) if in_head => self.refuse(refusal, bytes),
+            Err(refusal) => return Err(io::Error::new(io::ErrorKind::InvalidData, refusal.reason)),
         }
+        Ok(0)
+    }
+
+    /// Refuses the request that begins with these bytes.
+    fn refuse(&mut self, refusal: Refusal, bytes: &[u8]) {
         let start = bytes[..bytes.len().min(MAX_REFUSED_START)].to_vec();
         self.link.request_started(Upgrade::Declined);
         self.link.refuse(Refused { refusal, start });
         self.state = State::Refused(0);
-        self.held = BytesMut::new();
-        Ok(())
     }
 
-    /// Examines what is held; true if some of it may go, or the state has changed.
+    fn is_refused(&self) -> bool {
+        matches!(self.state, State::Refused(_))
+    }
+
+    /// Examines what is held, if that is worth while; true if there is something to hand over now.
     fn examine_held(&mut self) -> io::Result<bool> {
         if !std::mem::take(&mut self.fresh) {
             return Ok(false);
         }
-        let in_head = matches!(self.state, State::Head);
         let held = std::mem::take(&mut self.held);
-        let result = self.examine(&held);
-        match result {
-            Ok(passable) => {
-                self.passable = passable;
-                self.held = held;
-                if passable == 0 && in_head && !self.held.is_empty() {
-                    self.link.head_started();
-                }
-                Ok(passable > 0)
-            }
-            Err(refusal) => self.refuse(refusal, in_head, &held).map(|()| true),
+        self.passable = self.pass(&held)?;
+        if !self.is_refused() {
+            self.held = held;
         }
+        Ok(self.passable > 0 || self.is_refused())
     }
 
     /// Takes bytes that have just been read behind what is held: some may go from where they are, the rest is held.
@@ -159,24 +162,16 @@ impl<S> Wire<S> {
         let bytes = &buf.filled()[start..];
         let mut passable = 0;
         if self.held.is_empty() {
-            let in_head = matches!(self.state, State::Head);
-            match self.examine(bytes) {
-                Ok(taken) => passable = taken,
-                Err(refusal) => {
-                    let refused = self.refuse(refusal, in_head, bytes);
-                    buf.set_filled(start);
-                    return refused;
-                }
-            }
-            if passable == 0 && in_head {
-                self.link.head_started();
-            }
+            passable = self.pass(bytes)?;
             self.fresh = passable > 0;
         } else {
+            // A head is read anew only when a line has ended, so that one that dribbles in does not cost its square.
             let first_line = memchr::memchr(b'\n', &self.held).is_none();
             self.fresh = first_line || memchr::memchr(b'\n', bytes).is_some() || self.held.len() > MAX_HEAD;
         }
-        self.held.extend_from_slice(&bytes[passable..]);
+        if !self.is_refused() {
+            self.held.extend_from_slice(&bytes[passable..]);
+        }
         buf.set_filled(start + passable);
         Ok(())
     }
@@ -225,7 +220,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
                 State::Head if this.link.head_is_late() => {
                     let late = Refusal::new(StatusCode::REQUEST_TIMEOUT, "request header timeout");
                     let held = std::mem::take(&mut this.held);
-                    this.refuse(late, true, &held)?;
+                    this.refuse(late, &held);
                     continue;
                 }
                 _ => {}
