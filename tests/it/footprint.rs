@@ -1,7 +1,7 @@
-//! What it costs to run. The figures for the README: cargo test --release --test it footprint -- --nocapture
+//! What it costs to run. The figures for the README: cargo test --release --test it footprint -- --nocapture --test-threads=1
 
 use crate::support::{Backend, Client, Thrust, wait_until};
-use std::{net::TcpStream, time::Instant};
+use std::time::Instant;
 
 const CONNECTIONS: u64 = 2000;
 
@@ -29,11 +29,54 @@ fn idle_connections_cost_at_most_10_kilobytes_each() {
     for client in &mut clients {
         assert_eq!(client.get("/").status, 200);
     }
-    println!("{CONNECTIONS} connections just used: {} KB more", resident(&thrust) - before);
+    println!("{CONNECTIONS} idle connections, used one by one: {} KB more", resident(&thrust) - before);
+    for client in &mut clients {
+        client.send_get("/");
+    }
+    for client in &mut clients {
+        assert_eq!(client.response().status, 200);
+    }
+    println!("all of them just used at once: {} KB more", resident(&thrust) - before);
     let most = CONNECTIONS * 10;
     wait_until("the connections give their buffers back", || resident(&thrust) - before <= most);
-    println!("{CONNECTIONS} idle connections: {} KB more", resident(&thrust) - before);
-    assert!(TcpStream::connect(("127.0.0.1", thrust.port())).is_ok());
+    println!("all of them idle again: {} KB more", resident(&thrust) - before);
+}
+
+#[test]
+fn a_gigabyte_up_and_down_leaves_memory_as_it_was() {
+    const GIGABYTE: usize = 1 << 30;
+    let backend = Backend::start(|connection| {
+        let mut block = vec![b'x'; 1 << 20];
+        while let Some(request) = connection.head() {
+            if request.start_line().starts_with("POST") {
+                (0..GIGABYTE / block.len()).for_each(|_| assert!(connection.read_exact(&mut block)));
+                connection.respond_with("taken");
+            } else {
+                connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {GIGABYTE}\r\n\r\n"));
+                (0..GIGABYTE / block.len()).for_each(|_| assert!(connection.send(&block)));
+            }
+        }
+    });
+    let thrust = Thrust::in_front_of(&backend);
+    let mut client = Client::connect(thrust.port());
+    let mut block = vec![b'x'; 1 << 20];
+    let before = resident(&thrust);
+    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {GIGABYTE}\r\n\r\n"));
+    for _ in 0..GIGABYTE / block.len() {
+        client.send(&block);
+    }
+    assert_eq!(client.response().text(), "taken");
+    println!("1 GB up: {} KB more at the most", peak(&thrust) - before);
+    client.send_get("/").read_until("\r\n\r\n");
+    (0..GIGABYTE / block.len()).for_each(|_| client.read_exact(&mut block).unwrap());
+    let more = peak(&thrust) - before;
+    println!("1 GB up and down: {more} KB more at the most");
+    assert!(more < 8 * 1024, "{more} KB more");
+}
+
+/// The most that was ever resident, in kilobytes.
+fn peak(thrust: &Thrust) -> u64 {
+    thrust.proc_status("VmHWM").unwrap().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// In kilobytes.
