@@ -60,7 +60,7 @@ impl Exchange {
         connection: &Arc<ConnectionInfo>,
         observe: &Arc<Observe>,
         request: &Request<B>,
-    ) -> Self {
+    ) -> Box<Self> {
         let record = Record::new(request, connection.peer, SystemTime::now());
         let html = Html::of(request.headers());
         Self::new(connection, observe, record, html, request.method() == Method::HEAD)
@@ -71,7 +71,7 @@ impl Exchange {
         connection: &Arc<ConnectionInfo>,
         observe: &Arc<Observe>,
         refused: &Refused,
-    ) -> Self {
+    ) -> Box<Self> {
         let (method, target) = request_line::method_and_target(&refused.start);
         let mut record = Record::unread(Bytes::copy_from_slice(target), connection.peer, SystemTime::now());
         record.method = method;
@@ -84,8 +84,8 @@ impl Exchange {
         record: Record,
         html: Html,
         is_head: bool,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             connection: connection.clone(),
             observe: observe.clone(),
             began: Instant::now(),
@@ -94,7 +94,7 @@ impl Exchange {
             is_head,
             left: None,
             complete: false,
-        }
+        })
     }
 
     pub(super) fn connection(&self) -> &Arc<ConnectionInfo> {
@@ -133,12 +133,11 @@ impl Exchange {
     }
 
     /// Joins the response with this exchange, which ends with the response's body, or with the tunnel.
-    pub(super) fn finish(mut self, answer: Answer) -> Reply<Body> {
+    pub(super) fn finish(mut self: Box<Self>, answer: Answer) -> Reply<Body> {
         let Answer { response, switched } = answer;
         self.responded(&response);
         let Some(worker) = switched else {
-            let exchange = Some(Box::new(self));
-            return response.map(|source| Body::new(source, exchange)).into();
+            return response.map(|source| Body::new(source, Some(self))).into();
         };
         self.complete = true;
         // The exchange moves into this, and is over once it was called.
