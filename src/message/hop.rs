@@ -21,7 +21,7 @@ pub fn remove(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
 }
 
 /// Keeps the fields for which `keep` is true, in their order. (`HeaderMap::remove` moves the last field into the gap.)
-fn retain(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
+pub fn retain(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
     let mut name = None;
     let mut kept = HeaderMap::with_capacity(headers.capacity());
     for (next, value) in std::mem::take(headers) {

@@ -1,9 +1,9 @@
 //! A request body on its way to the worker: bounded in size, and in how long it may stand still.
 
 use super::Options;
-use crate::message::BodyError;
+use crate::message::{BodyError, hop};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http::{Request, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::{
@@ -149,25 +149,17 @@ impl Streamed {
             return Ok(frame);
         }
         Ok(match frame.into_trailers() {
-            Ok(trailers) => Frame::trailers(harmless(trailers)),
+            Ok(mut trailers) => {
+                hop::retain(&mut trailers, |name| is_harmless(name.as_str()));
+                Frame::trailers(trailers)
+            }
             Err(other) => other,
         })
     }
 }
 
-/// Without the fields that frame, route or authorise a message: in a trailer they come too late (RFC 9110 §6.5.1).
-fn harmless(trailers: HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(trailers.len());
-    let mut name: Option<HeaderName> = None;
-    for (next, value) in trailers {
-        name = next.or(name);
-        if let Some(name) = name.as_ref().filter(|name| is_harmless(name.as_str())) {
-            kept.append(name, value);
-        }
-    }
-    kept
-}
-
+/// Whether a field may come as a trailer: one that frames, routes or authorises a message comes too late there (RFC 9110
+/// §6.5.1).
 fn is_harmless(name: &str) -> bool {
     !name.starts_with("content-")
         && !name.starts_with("x-forwarded-")
