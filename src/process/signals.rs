@@ -4,10 +4,7 @@
 //! TTIN) and nothing but a `write` happens in a handler.
 
 use nix::sys::signal::Signal;
-use std::{
-    io::{self, PipeReader, PipeWriter},
-    os::fd::{AsRawFd, OwnedFd},
-};
+use std::{io, os::fd::AsRawFd};
 use tokio::{io::AsyncReadExt, net::unix::pipe};
 
 /// Everything that is passed on, or that stops us.
@@ -39,7 +36,7 @@ pub struct Event {
 pub struct Signals {
     pipe: pipe::Receiver,
     /// Kept open, so that the handlers never write into nothing.
-    _writer: PipeWriter,
+    _writer: pipe::Sender,
 }
 
 impl Signals {
@@ -48,15 +45,13 @@ impl Signals {
     /// # Errors
     /// The pipe or a handler cannot be set up.
     pub fn install() -> io::Result<Self> {
-        let (reader, writer): (PipeReader, PipeWriter) = io::pipe()?;
-        set_nonblocking(&writer)?;
-        set_nonblocking(&reader)?;
+        let (writer, pipe) = pipe::pipe()?;
         for signal in HANDLED {
             if !(signal == Signal::SIGHUP && is_ignored(signal)) {
                 handle(signal, writer.as_raw_fd())?;
             }
         }
-        Ok(Self { pipe: pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?, _writer: writer })
+        Ok(Self { pipe, _writer: writer })
     }
 
     /// The next signal.
@@ -97,14 +92,4 @@ fn is_ignored(signal: Signal) -> bool {
         libc::sigaction(signal as i32, std::ptr::null(), action.as_mut_ptr()) == 0
             && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
-}
-
-fn set_nonblocking(fd: &impl AsRawFd) -> io::Result<()> {
-    // SAFETY: `fcntl` on an open descriptor, without pointers.
-    let flags = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) };
-    // SAFETY: as above.
-    if flags < 0 || unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
 }
