@@ -18,8 +18,6 @@ pub(super) struct Link {
     epoch: Instant,
     /// Requests handed to the library whose responses are not finished.
     pending: AtomicU32,
-    /// Whether a request was ever handed over.
-    served: AtomicBool,
     idle_since: Stamp,
     head_since: Stamp,
     blocked_since: Stamp,
@@ -59,7 +57,6 @@ impl Link {
         let link = Self {
             epoch: Instant::now(),
             pending: AtomicU32::new(0),
-            served: AtomicBool::new(false),
             idle_since: Stamp::default(),
             head_since: Stamp::default(),
             blocked_since: Stamp::default(),
@@ -83,7 +80,6 @@ impl Link {
     /// A request is handed to the library.
     pub(super) fn request_started(&self, upgrade: Upgrade) {
         self.head_since.clear();
-        self.served.store(true, Relaxed);
         self.upgrade.store(upgrade as u8, Relaxed);
         self.pending.fetch_add(1, Relaxed);
         self.handed.fetch_add(1, Relaxed);
@@ -106,7 +102,7 @@ impl Link {
 
     /// Whether any request was handed over yet.
     pub(super) fn has_served(&self) -> bool {
-        self.served.load(Relaxed)
+        self.handed.load(Relaxed) > 0
     }
 
     /// What the client keeps us waiting for; `None` while it waits for us.
