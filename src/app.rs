@@ -27,8 +27,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
-/// How long the connections that are cut off may take to notice.
-const LAST_TASKS: Duration = Duration::from_millis(100);
+/// How long what is cut off may take to notice: a task that is just running, to its next pause.
+pub const LAST_TASKS: Duration = Duration::from_millis(100);
 /// How long the last responses may take when the worker has ended by itself.
 const LAST_RESPONSES: Duration = Duration::from_millis(750);
 
@@ -205,7 +205,7 @@ impl App {
 
     /// Ends the connections that are still there.
     async fn cut_off(&self) {
-        // It takes no longer than a task that is just running takes to its next pause.
+        // Whoever has not noticed by then ends with the runtime.
         let _ = timeout(LAST_TASKS, self.connections.cut_off()).await;
     }
 

@@ -19,8 +19,6 @@ use tokio::runtime::{Builder, Runtime};
 
 /// sysexits(3): something was found in an unconfigured or misconfigured state.
 const EX_CONFIG: u8 = 78;
-/// How long a task that is just running may take to its next pause.
-const LAST_TASKS: Duration = Duration::from_millis(100);
 /// How long the last log lines may take.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -81,7 +79,7 @@ fn serve(runtime: Runtime, config: Config, command: Vec<OsString>, observe: Arc<
         }
     };
     // Ends what is still in flight, which is logged by that.
-    runtime.shutdown_timeout(LAST_TASKS);
+    runtime.shutdown_timeout(app::LAST_TASKS);
     observe.flush(LAST_LINES);
     code
 }
