@@ -143,7 +143,6 @@ impl fmt::Display for UsageError {
 impl std::error::Error for UsageError {}
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a test may fail
 mod tests {
     use super::*;
     use crate::config::settings::SETTINGS;

@@ -121,7 +121,6 @@ impl TryFrom<String> for Variable {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a test may fail
 mod tests {
     use super::*;
     use std::os::unix::ffi::OsStringExt;

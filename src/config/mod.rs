@@ -163,7 +163,6 @@ impl Config {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a test may fail
 mod tests {
     use super::*;
     use crate::process::Socket;

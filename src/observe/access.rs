@@ -172,7 +172,6 @@ fn write_v4(out: &mut &mut [u8], octets: [u8; 4]) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test may fail by panicking
     use super::*;
     use crate::observe::record::Target;
     use std::time::{Duration, SystemTime};

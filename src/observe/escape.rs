@@ -80,7 +80,6 @@ fn hex(byte: u8) -> [u8; 2] {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test may fail by panicking
     use super::*;
 
     fn escaped(escape: fn(&mut Vec<u8>, &[u8]), value: &[u8]) -> String {

@@ -140,7 +140,6 @@ impl AccessLog {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test may fail by panicking
     use super::*;
     use std::{
         io::{BufRead, BufReader, pipe},

@@ -166,7 +166,6 @@ impl Visit for Fields<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test may fail by panicking
     use super::*;
     use std::io::{Read, pipe};
 

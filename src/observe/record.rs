@@ -145,7 +145,6 @@ fn value(headers: &HeaderMap, name: HeaderName) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test may fail by panicking
     use super::*;
     use http_body_util::{Empty, Full, StreamBody};
     use std::net::Ipv4Addr;

@@ -284,7 +284,6 @@ fn wait_timeout<'a>(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)] // a test may fail by panicking
     use super::*;
     use std::{
         io::{BufRead, BufReader, PipeReader, Read, pipe},
