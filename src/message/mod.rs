@@ -2,8 +2,10 @@
 //! IO, no clock, no other module of ours.
 
 pub mod body;
+pub mod cache_control;
 pub mod chunked;
 pub mod connection;
+mod directives;
 pub mod forwarded;
 pub mod handler;
 pub mod head;
@@ -11,6 +13,7 @@ pub mod hop;
 pub mod host;
 pub mod refusal;
 pub mod request_line;
+pub mod structured;
 
 pub use body::BodyError;
 pub use connection::ConnectionInfo;
