@@ -1,6 +1,7 @@
 //! HTTP messages: pure rules and types that more than one part needs, and [`Handler`], the seam between server and proxy. No
 //! IO, no clock, no other module of ours.
 
+pub mod age;
 pub mod body;
 pub mod cache_control;
 pub mod chunked;
