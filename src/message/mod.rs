@@ -6,6 +6,7 @@ pub mod body;
 pub mod cache_control;
 pub mod chunked;
 pub mod connection;
+pub mod date;
 mod directives;
 pub mod forwarded;
 pub mod handler;
