@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod chunked;
+pub mod conditional;
 pub mod connection;
 pub mod forwarded;
 pub mod handler;
