@@ -2,6 +2,7 @@
 //! IO, no clock, no other module of ours.
 
 pub mod body;
+pub mod byteranges;
 pub mod chunked;
 pub mod conditional;
 pub mod connection;
@@ -10,6 +11,7 @@ pub mod handler;
 pub mod head;
 pub mod hop;
 pub mod host;
+pub mod range;
 pub mod refusal;
 pub mod request_line;
 
