@@ -4,7 +4,9 @@
 pub mod age;
 pub mod body;
 pub mod cache_control;
+pub mod byteranges;
 pub mod chunked;
+pub mod conditional;
 pub mod connection;
 pub mod date;
 mod directives;
@@ -13,6 +15,7 @@ pub mod handler;
 pub mod head;
 pub mod hop;
 pub mod host;
+pub mod range;
 pub mod refusal;
 pub mod request_line;
 pub mod structured;
