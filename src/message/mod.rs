@@ -9,6 +9,7 @@ pub mod handler;
 pub mod head;
 pub mod hop;
 pub mod host;
+pub mod reference;
 pub mod refusal;
 pub mod request_line;
 
