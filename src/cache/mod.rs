@@ -1,0 +1,3 @@
+//! The shared cache (RFC 9111).
+
+mod fingerprint;
