@@ -11,6 +11,7 @@
 //! `ARCHITECTURE.md` has the map and the decisions.
 
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod message;

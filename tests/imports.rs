@@ -9,10 +9,11 @@ use std::{
 };
 
 /// Each module and all that it may import. Only `app`, `cli` and the program itself know everything.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("message", &[]),
     ("observe", &[]),
     ("process", &[]),
+    ("cache", &["message"]),
     ("server", &["message"]),
     ("upstream", &["message"]),
     ("proxy", &["message", "observe", "upstream"]),

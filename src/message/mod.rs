@@ -16,6 +16,7 @@ pub mod head;
 pub mod hop;
 pub mod host;
 pub mod range;
+pub mod reference;
 pub mod refusal;
 pub mod request_line;
 pub mod structured;

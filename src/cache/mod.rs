@@ -1,0 +1,5 @@
+//! The shared cache (RFC 9111).
+
+mod canonical;
+mod fingerprint;
+mod vary;
