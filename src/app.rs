@@ -1,6 +1,7 @@
 //! The whole program, put together: what starts in which order, and what stops in which order.
 
 use crate::{
+    cache::Cache,
     config::Config,
     observe::Observe,
     process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code, reap},
@@ -49,7 +50,8 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     let path = socket.as_ref().map(|socket| socket.path().to_owned());
     let upstream = Upstream::start(config.upstream(path, worker.is_some()));
     let connections = Connections::new();
-    let proxy = Proxy::new(config.proxy, upstream.clone(), observe);
+    let cache = Cache::new(config.cache);
+    let proxy = Proxy::new(config.proxy, upstream.clone(), cache, observe);
     let acceptor = Acceptor::new(proxy, connections.clone(), &config.server, limit.connections());
     tokio::spawn(acceptor.run(listener));
     let app = App { signals, worker, upstream, connections, shutdown: config.shutdown };

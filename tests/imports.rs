@@ -16,9 +16,9 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("cache", &["message"]),
     ("server", &["message"]),
     ("upstream", &["message"]),
-    ("proxy", &["message", "observe", "upstream"]),
+    ("proxy", &["cache", "message", "observe", "upstream"]),
     // It fills in the parts' own options, and no part knows it.
-    ("config", &["message", "observe", "process", "proxy", "server", "upstream"]),
+    ("config", &["cache", "message", "observe", "process", "proxy", "server", "upstream"]),
 ];
 
 #[test]

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, header};
 const MAX_NAMES: usize = 16;
 
 /// The request fields that a response was selected by, with their values in canonical form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selector(Box<[Field]>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ mod values;
 
 pub use report::{ConfigErrors, Fault, Warning};
 
-use crate::{message::forwarded::Trust, observe, process, proxy, server, upstream};
+use crate::{cache, message::forwarded::Trust, observe, process, proxy, server, upstream};
 use env::{Environment, Raw};
 use read::{Reader, Taken};
 use report::shown;
@@ -32,6 +32,8 @@ pub struct Config {
     pub backend: Option<upstream::Target>,
     /// While the worker has never accepted a connection, requests wait this long; zero never waits.
     pub boot_timeout: Duration,
+    /// What is answered without the worker.
+    pub cache: cache::Options,
     /// The journey of a request.
     pub proxy: proxy::Options,
     /// How long stopping may take.
@@ -117,6 +119,11 @@ impl Config {
             },
             backend: read.optional(raw.upstream_url, values::upstream_url),
             boot_timeout: read.value(raw.boot_timeout, values::duration),
+            cache: cache::Options {
+                size: read.value(raw.cache_size, values::size),
+                largest_item: read.value(raw.max_cache_item_size, values::size),
+                fingerprinted: read.value(raw.cache_fingerprinted, values::folders),
+            },
             proxy: proxy::Options {
                 max_request_body: read.value(raw.max_request_body, values::size_limit),
                 body_timeout: timeouts.read,
@@ -197,6 +204,11 @@ mod tests {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!([timeouts.idle, timeouts.read, timeouts.write], [60, 30, 30].map(seconds));
         assert_eq!(config.worker, Worker { port: 3001, socket: None });
+        assert_eq!((config.cache.size, config.cache.largest_item), (64 << 20, 1 << 20));
+        assert_eq!(
+            (config.cache.fingerprinted.len(), config.cache.fingerprinted[0].as_str()),
+            (13, "/assets/")
+        );
         assert_eq!(config.upstream(None, true).target, Target::Loopback(3001));
         assert_eq!(config.boot_timeout, Duration::from_secs(30));
         assert_eq!((config.proxy.max_request_body, config.proxy.trust), (None, Trust::Everyone));
@@ -313,12 +325,21 @@ mod tests {
     }
 
     #[test]
+    fn the_cache_can_be_turned_off_and_keep_to_what_says_so() {
+        let cache = config(&[("CACHE_SIZE", "0"), ("THRUST_CACHE_FINGERPRINTED", "0")]).cache;
+        assert_eq!((cache.size, cache.fingerprinted.len()), (0, 0));
+        let cache = config(&[("THRUST_CACHE_FINGERPRINTED", "/a/, /b")]).cache;
+        assert_eq!(cache.fingerprinted, ["/a/", "/b"]);
+        assert!(!faults(&[("THRUST_CACHE_FINGERPRINTED", "assets")]).is_empty());
+    }
+
+    #[test]
     fn what_is_expected_in_vain_is_warned_of() {
         let misspelled = "THRUST_BIDN is not a setting; ignored (did you mean THRUST_BIND?)";
         assert_eq!(warnings(&[("THRUST_BIDN", "::1")]), [misspelled]);
         let planned = "TLS_DOMAIN is not supported by this version; ignored";
         assert_eq!(warnings(&[("TLS_DOMAIN", "a.example")]), [planned]);
-        config(&[("CACHE_SIZE", "lots"), ("STORAGE_PATH", "/x"), ("THRUST_BIDN", ""), ("TLS_DOMAIN", " ")]);
+        config(&[("HTTPS_PORT", "lots"), ("STORAGE_PATH", "/x"), ("THRUST_BIDN", ""), ("TLS_DOMAIN", " ")]);
     }
 
     #[test]

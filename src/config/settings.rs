@@ -83,6 +83,21 @@ pub static SETTINGS: &[Setting] = &[
         "`http://host:port` or `unix:/path`: a backend that something else runs. With it the command \
          may be left out. Not together with `THRUST_WORKER_SOCKET`",
     ),
+    Setting::new(
+        "THRUST_CACHE_SIZE",
+        "64MB",
+        "size: memory for the whole cache, keys and headers counted; `0` turns it off",
+    )
+    .alias("CACHE_SIZE"),
+    Setting::new("THRUST_MAX_CACHE_ITEM_SIZE", "1048576", "size: a larger body is never kept in memory")
+        .alias("MAX_CACHE_ITEM_SIZE"),
+    Setting::new(
+        "THRUST_CACHE_FINGERPRINTED",
+        "/assets/, /packs/, /packs-test/, /vite/, /vite-dev/, /build/, /dist/, /static/, /_next/static/, /_nuxt/, \
+         /_astro/, /_app/immutable/, /webpack/",
+        "path prefixes, comma separated, under which fingerprinted assets that carry no `Cache-Control` or \
+         `Expires` are cached; `0` is none",
+    ),
     Setting::new("THRUST_MAX_REQUEST_BODY", "0", "size: larger request bodies get 413; `0` is no limit")
         .alias("MAX_REQUEST_BODY"),
     Setting::new(
@@ -174,9 +189,6 @@ pub static PLANNED: &[(&str, Option<&str>)] = &[
     ("THRUST_HEALTH_PATH", None),
     ("THRUST_HSTS", None),
     ("THRUST_STORAGE_PATH", Some("STORAGE_PATH")),
-    ("THRUST_CACHE_SIZE", Some("CACHE_SIZE")),
-    ("THRUST_MAX_CACHE_ITEM_SIZE", Some("MAX_CACHE_ITEM_SIZE")),
-    ("THRUST_CACHE_FINGERPRINTED", None),
     ("THRUST_SEND_FILE", Some("X_SENDFILE_ENABLED")),
     ("THRUST_SEND_FILE_HEADER", None),
     ("THRUST_SEND_FILE_ROOT", None),

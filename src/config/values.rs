@@ -98,6 +98,11 @@ pub fn url_paths(text: &str) -> Parsed<Vec<String>> {
     list(text, "paths that start with /", |item| item.starts_with('/').then(|| item.to_owned()))
 }
 
+/// Path prefixes of URLs, comma separated; `0` is none.
+pub fn folders(text: &str) -> Parsed<Vec<String>> {
+    if text == "0" { Ok(Vec::new()) } else { url_paths(text) }
+}
+
 /// A file's path.
 pub fn file(text: &str) -> Parsed<PathBuf> {
     Ok(PathBuf::from(text))

@@ -1,5 +1,6 @@
 //! Conditional requests (RFC 9110 §13), as a cache evaluates them (RFC 9111 §4.3.2).
 
+use super::date;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::time::SystemTime;
 
@@ -8,11 +9,11 @@ use std::time::SystemTime;
 ///
 /// To be asked of a 200 only: preconditions do not apply to other answers (§13.2.1). A response without `Last-Modified`
 /// is judged by its `Date` (RFC 9111 §4.3.2): one that came without is stored with the time it was received.
-pub fn not_modified(request: &HeaderMap, response: &HeaderMap) -> bool {
+pub fn not_modified(request: &HeaderMap, response: &HeaderMap, now: SystemTime) -> bool {
     if request.contains_key(header::IF_NONE_MATCH) {
         any_matches(request, response.get(header::ETAG))
     } else {
-        unmodified_since(request, response)
+        unmodified_since(request, response, now)
     }
 }
 
@@ -71,11 +72,6 @@ pub(super) fn single(headers: &HeaderMap, name: HeaderName) -> Option<&HeaderVal
     lines.next().filter(|_| lines.next().is_none())
 }
 
-/// An HTTP-date (RFC 9110 §5.6.7).
-pub(super) fn date(value: &HeaderValue) -> Option<SystemTime> {
-    httpdate::parse_http_date(value.to_str().ok()?).ok()
-}
-
 /// `If-None-Match` (RFC 9110 §13.1.2); `*` stands for any tag, and only alone.
 fn any_matches(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
     if single(request, header::IF_NONE_MATCH).is_some_and(|line| line.as_bytes().trim_ascii() == b"*") {
@@ -87,7 +83,8 @@ fn any_matches(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
 }
 
 /// `If-Modified-Since` (RFC 9110 §13.1.3). What is no date, or several lines, is ignored.
-fn unmodified_since(request: &HeaderMap, response: &HeaderMap) -> bool {
+fn unmodified_since(request: &HeaderMap, response: &HeaderMap, now: SystemTime) -> bool {
+    let date = |value: &HeaderValue| date::parse(value.as_bytes(), now);
     let since = single(request, header::IF_MODIFIED_SINCE).and_then(date);
     let modified = response.get(header::LAST_MODIFIED).or_else(|| response.get(header::DATE)).and_then(date);
     matches!((modified, since), (Some(modified), Some(since)) if modified <= since)
@@ -210,7 +207,11 @@ mod tests {
         ] {
             let request: Vec<_> = lines.iter().map(|line| ("if-none-match", *line)).collect();
             let response: Vec<_> = etag.iter().map(|etag| ("etag", *etag)).collect();
-            assert_eq!(not_modified(&map(&request), &map(&response)), expected, "{lines:?} {etag:?}");
+            assert_eq!(
+                not_modified(&map(&request), &map(&response), SystemTime::now()),
+                expected,
+                "{lines:?} {etag:?}"
+            );
         }
     }
 
@@ -238,7 +239,11 @@ mod tests {
             (&[LATER], &[("etag", "\"a\"")], false),
         ] {
             let request: Vec<_> = since.iter().map(|since| ("if-modified-since", *since)).collect();
-            assert_eq!(not_modified(&map(&request), &map(response)), expected, "{since:?} {response:?}");
+            assert_eq!(
+                not_modified(&map(&request), &map(response), SystemTime::now()),
+                expected,
+                "{since:?} {response:?}"
+            );
         }
     }
 
@@ -247,11 +252,11 @@ mod tests {
     fn if_none_match_alone_decides_where_it_is_there() {
         let response = map(&[("etag", "\"a\""), ("last-modified", MODIFIED)]);
         let match_only = map(&[("if-none-match", "\"a\""), ("if-modified-since", EARLIER)]);
-        assert!(not_modified(&match_only, &response));
+        assert!(not_modified(&match_only, &response, SystemTime::now()));
         let date_only = map(&[("if-none-match", "\"b\""), ("if-modified-since", LATER)]);
-        assert!(!not_modified(&date_only, &response));
+        assert!(!not_modified(&date_only, &response, SystemTime::now()));
         let malformed = map(&[("if-none-match", ""), ("if-modified-since", LATER)]);
-        assert!(!not_modified(&malformed, &response));
+        assert!(!not_modified(&malformed, &response, SystemTime::now()));
     }
 
     /// RFC 9110 §13.1, RFC 9111 §4.3.2.

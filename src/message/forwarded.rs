@@ -42,6 +42,30 @@ pub fn is_claim(name: &str) -> bool {
     matches!(name, "x-real-ip" | "client-ip" | "true-client-ip") || name.starts_with("x-forwarded-")
 }
 
+/// Whether this field can make an application believe that it was asked for another URL than the request line and `Host`
+/// say: frameworks build links by them, and some even route by them.
+pub fn shapes_url(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("x-") else { return name == "front-end-https" };
+    match rest.strip_prefix("forwarded-") {
+        Some(rest) => matches!(
+            rest,
+            "host" | "proto" | "protocol" | "scheme" | "ssl" | "port" | "prefix" | "path" | "uri" | "server"
+        ),
+        None => matches!(
+            rest,
+            "host"
+                | "original-host"
+                | "original-url"
+                | "original-uri"
+                | "rewrite-url"
+                | "url-scheme"
+                | "script-name"
+                | "http-method-override"
+                | "method-override"
+        ),
+    }
+}
+
 /// The client's address: of a trusted peer's `X-Forwarded-For`, the right-most address that is not itself a trusted
 /// proxy's; where every peer is trusted, the left-most.
 pub fn client(headers: &HeaderMap, trust: &Trust, peer: IpAddr) -> IpAddr {

@@ -21,6 +21,13 @@ pub fn port(value: &[u8]) -> Option<u16> {
     split(value).1.and_then(port_number)
 }
 
+/// Whether two Host values name the same host: in any case, and a scheme's own port may be written or left out.
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let ((host, port), (other_host, other_port)) = (split(one), split(other));
+    let explicit = |port: Option<&[u8]>| port.and_then(port_number).filter(|port| !matches!(port, 80 | 443));
+    host.eq_ignore_ascii_case(other_host) && explicit(port) == explicit(other_port)
+}
+
 /// Host and port apart; the brackets stay with an IPv6 address.
 fn split(value: &[u8]) -> (&[u8], Option<&[u8]>) {
     let after_bracket = memchr::memrchr(b']', value).map_or(0, |end| end + 1);
@@ -86,6 +93,15 @@ mod tests {
             "[::1%25lo]",
         ] {
             assert!(!is_valid(bad.as_bytes()), "{bad}");
+        }
+        for (one, other, same) in [
+            ("example.com", "EXAMPLE.com:443", true),
+            ("example.com:80", "example.com", true),
+            ("example.com:8080", "example.com:8080", true),
+            ("example.com:8080", "example.com", false),
+            ("example.com", "example.org", false),
+        ] {
+            assert_eq!(is_same(one.as_bytes(), other.as_bytes()), same, "{one} {other}");
         }
         assert_eq!(port(b"example.com:8080"), Some(8080));
         assert_eq!(port(b"[::1]:81"), Some(81));

@@ -3,8 +3,8 @@
 
 pub mod age;
 pub mod body;
-pub mod cache_control;
 pub mod byteranges;
+pub mod cache_control;
 pub mod chunked;
 pub mod conditional;
 pub mod connection;

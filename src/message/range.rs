@@ -1,8 +1,14 @@
 //! Range requests (RFC 9110 §14): which bytes of a body are asked for.
 
-use super::conditional::{date, single, strong_eq};
+use super::{
+    conditional::{single, strong_eq},
+    date,
+};
 use http::{HeaderMap, HeaderValue, header};
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::Range,
+    time::{Duration, SystemTime},
+};
 
 /// What to send of a body. No range is empty, reaches beyond the end, or touches another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +33,9 @@ const MAX_RANGES: usize = 16;
 /// does not hold, or for an empty body (§14.2 allows it, and no Content-Range could describe the bytes). Ranges that
 /// overlap or adjoin are sent as one, in the place of the first (§15.3.7.2), so nobody can ask for more bytes than there
 /// are.
-pub fn select(request: &HeaderMap, response: &HeaderMap, length: u64) -> Selection {
+pub fn select(request: &HeaderMap, response: &HeaderMap, length: u64, now: SystemTime) -> Selection {
     let Some(range) = single(request, header::RANGE) else { return Selection::Whole };
-    if length == 0 || !if_range_holds(request, response) {
+    if length == 0 || !if_range_holds(request, response, now) {
         return Selection::Whole;
     }
     let Some(ranges) = satisfiable(range.as_bytes(), length) else { return Selection::Whole };
@@ -52,19 +58,20 @@ pub fn unsatisfied(length: u64) -> HeaderValue {
 
 /// Whether there is no `If-Range`, or it names the very response (RFC 9110 §13.1.5): the same strong entity-tag, or the
 /// same date.
-fn if_range_holds(request: &HeaderMap, response: &HeaderMap) -> bool {
+fn if_range_holds(request: &HeaderMap, response: &HeaderMap, now: SystemTime) -> bool {
     if !request.contains_key(header::IF_RANGE) {
         return true;
     }
     let Some(validator) = single(request, header::IF_RANGE) else { return false };
     let etag = response.get(header::ETAG);
     etag.is_some_and(|etag| strong_eq(validator.as_bytes().trim_ascii(), etag.as_bytes().trim_ascii()))
-        || is_strong_date(validator, response)
+        || is_strong_date(validator, response, now)
 }
 
 /// Whether this is the response's modification date, and a strong validator: what is sent within the second in which it
 /// was modified may be modified again in it (RFC 9110 §8.8.2.2). The worker's clock is behind both dates.
-fn is_strong_date(validator: &HeaderValue, response: &HeaderMap) -> bool {
+fn is_strong_date(validator: &HeaderValue, response: &HeaderMap, now: SystemTime) -> bool {
+    let date = |value: &HeaderValue| date::parse(value.as_bytes(), now);
     let Some(modified) = response.get(header::LAST_MODIFIED).and_then(date) else { return false };
     let settled = |sent| date(sent).is_some_and(|sent| sent >= modified + Duration::from_secs(1));
     date(validator) == Some(modified) && response.get(header::DATE).is_none_or(settled)
@@ -164,7 +171,7 @@ mod tests {
 
     fn selected(range: &str, length: u64) -> Selection {
         let request = HeaderMap::from_iter([(header::RANGE, range.parse().unwrap())]);
-        select(&request, &HeaderMap::new(), length)
+        select(&request, &HeaderMap::new(), length, SystemTime::now())
     }
 
     /// RFC 9110 §14.1.2, §14.2.
@@ -229,8 +236,8 @@ mod tests {
             assert_eq!(selected(range, 10), Whole, "{range:?}");
         }
         let twice = map(&[("range", "bytes=0-1"), ("range", "bytes=2-3")]);
-        assert_eq!(select(&twice, &HeaderMap::new(), 10), Whole);
-        assert_eq!(select(&HeaderMap::new(), &HeaderMap::new(), 10), Whole);
+        assert_eq!(select(&twice, &HeaderMap::new(), 10, SystemTime::now()), Whole);
+        assert_eq!(select(&HeaderMap::new(), &HeaderMap::new(), 10, SystemTime::now()), Whole);
     }
 
     /// RFC 9110 §14.2.
@@ -330,10 +337,14 @@ mod tests {
         ] {
             let request = map(&[("range", "bytes=0-1"), ("if-range", if_range)]);
             let expected = if holds { One(0..2) } else { Whole };
-            assert_eq!(select(&request, &map(response), 10), expected, "{if_range} {response:?}");
+            assert_eq!(
+                select(&request, &map(response), 10, SystemTime::now()),
+                expected,
+                "{if_range} {response:?}"
+            );
         }
         let twice = map(&[("range", "bytes=0-1"), ("if-range", "\"a\""), ("if-range", "\"a\"")]);
-        assert_eq!(select(&twice, &map(&[("etag", "\"a\"")]), 10), Whole);
+        assert_eq!(select(&twice, &map(&[("etag", "\"a\"")]), 10, SystemTime::now()), Whole);
     }
 
     /// RFC 9110 §14.4.

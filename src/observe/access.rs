@@ -36,6 +36,9 @@ fn pairs(out: &mut Vec<u8>, record: &Record, format: Format, stamp: &mut Stamp) 
     pairs.text("host", header(&record.host));
     pairs.text("request_id", header(&record.request_id));
     pairs.number("dur_us", record.duration.as_micros() as u64);
+    if let Some(reason) = record.cache_reason {
+        pairs.text("cache_reason", reason.as_bytes());
+    }
     if let Some(upstream) = record.upstream {
         pairs.number("upstream_us", upstream.as_micros() as u64);
     }

@@ -44,6 +44,8 @@ pub struct Record {
     pub response_type: Option<HeaderValue>,
     /// What the cache did, in one word; empty where it was not asked.
     pub cache: &'static str,
+    /// Why the cache did not store the response, or was not asked for it.
+    pub cache_reason: Option<&'static str>,
     /// From `started` until the last byte was sent, or the client was gone.
     pub duration: Duration,
     /// How long the worker took until its response's header; `None` where it was not asked or gave none.
@@ -88,6 +90,7 @@ impl Record {
             response_length: 0,
             response_type: None,
             cache: "",
+            cache_reason: None,
             duration: Duration::ZERO,
             upstream: None,
             reason: None,

@@ -1,10 +1,15 @@
 //! A response body and the exchange that ends with it.
 
 use super::{RequestBody, exchange::Exchange};
-use crate::{message::BodyError, upstream::ResponseBody};
+use crate::{
+    cache::{self, Passed, Served},
+    message::BodyError,
+    upstream::ResponseBody,
+};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use std::{
+    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -15,8 +20,31 @@ pub enum Source {
     Empty,
     /// Memory.
     Bytes(Bytes),
+    /// Memory, in pieces.
+    Pieces(VecDeque<Bytes>),
     /// The worker.
     Worker(ResponseBody<RequestBody>),
+    /// The worker, by way of the cache, which is storing it.
+    Shared(cache::Reader<ResponseBody<RequestBody>>),
+}
+
+impl From<Served> for Source {
+    fn from(served: Served) -> Self {
+        match served {
+            Served::Nothing => Self::Empty,
+            Served::Bytes(bytes) => Self::Bytes(bytes),
+            Served::Pieces(pieces) => Self::Pieces(pieces),
+        }
+    }
+}
+
+impl From<Passed<ResponseBody<RequestBody>>> for Source {
+    fn from(passed: Passed<ResponseBody<RequestBody>>) -> Self {
+        match passed {
+            Passed::Straight(body) => Self::Worker(body),
+            Passed::Shared(reader) => Self::Shared(reader),
+        }
+    }
 }
 
 impl http_body::Body for Source {
@@ -33,7 +61,9 @@ impl http_body::Body for Source {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
+            Source::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
             Source::Worker(body) => Pin::new(body).poll_frame(cx),
+            Source::Shared(reader) => Pin::new(reader).poll_frame(cx),
         }
     }
 
@@ -41,7 +71,9 @@ impl http_body::Body for Source {
         match self {
             Source::Empty => true,
             Source::Bytes(bytes) => bytes.is_empty(),
+            Source::Pieces(pieces) => pieces.is_empty(),
             Source::Worker(body) => body.is_end_stream(),
+            Source::Shared(reader) => reader.is_end_stream(),
         }
     }
 
@@ -49,7 +81,11 @@ impl http_body::Body for Source {
         match self {
             Source::Empty => SizeHint::with_exact(0),
             Source::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Pieces(pieces) => {
+                SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
+            }
             Source::Worker(body) => body.size_hint(),
+            Source::Shared(reader) => reader.size_hint(),
         }
     }
 }

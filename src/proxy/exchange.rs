@@ -5,6 +5,7 @@ use super::{
     failure::Failure,
 };
 use crate::{
+    cache::{self, Reason},
     message::{BodyError, ConnectionInfo, Refused, Reply, Tunnel, request_line},
     observe::{Observe, Record},
 };
@@ -116,10 +117,30 @@ impl Exchange {
         self.html != Html::Unwelcome
     }
 
-    /// Who asks, and the request's name.
-    pub(super) fn identify(&mut self, client: IpAddr, request_id: HeaderValue) {
+    /// When the exchange began, on the clock that never jumps.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Who asks.
+    pub(super) fn identify(&mut self, client: IpAddr) {
         self.record.remote = client;
+    }
+
+    /// Who asks: the peer, or the one that a trusted proxy has named.
+    pub(super) fn client(&self) -> IpAddr {
+        self.record.remote
+    }
+
+    /// The name by which the worker knows the request.
+    pub(super) fn name(&mut self, request_id: HeaderValue) {
         self.record.request_id = Some(request_id);
+    }
+
+    /// What the cache did.
+    pub(super) fn cached(&mut self, status: &cache::Status) {
+        self.record.cache = status.word();
+        self.record.cache_reason = status.reason.map(Reason::name);
     }
 
     /// The head of the worker's response is there.

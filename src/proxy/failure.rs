@@ -20,6 +20,8 @@ pub(super) enum Failure {
     Booting,
     /// The worker failed.
     Upstream(UpstreamError),
+    /// Nothing is stored, and the client wants nothing else (RFC 9111 §5.2.1.7).
+    NotStored,
     /// We did.
     Panic,
 }
@@ -53,6 +55,7 @@ impl Failure {
             Self::RequestBody(error) => error.reason(),
             Self::Booting => "worker booting",
             Self::Upstream(error) => error.reason(),
+            Self::NotStored => "only-if-cached",
             Self::Panic => "internal error",
         }
     }
@@ -68,6 +71,7 @@ impl Failure {
             Self::RequestBody(BodyError::ClientTimeout) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
             Self::Booting | Self::Upstream(_) => StatusCode::BAD_GATEWAY,
+            Self::NotStored => StatusCode::GATEWAY_TIMEOUT,
             Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -80,7 +84,7 @@ impl Failure {
                 tracing::warn!(path = path(), %error, "no response from the worker")
             }
             Self::Panic => tracing::error!(path = path(), "a request ended in a panic"),
-            Self::Refused(_) | Self::RequestBody(_) | Self::Booting => {}
+            Self::Refused(_) | Self::RequestBody(_) | Self::Booting | Self::NotStored => {}
         }
     }
 
@@ -114,7 +118,7 @@ impl Failure {
         let status = self.status();
         match self {
             Self::Refused(_) | Self::RequestBody(_) => format!("{status}: {}\n", self.reason()),
-            Self::Booting | Self::Upstream(_) | Self::Panic => format!("{status}\n"),
+            Self::Booting | Self::Upstream(_) | Self::NotStored | Self::Panic => format!("{status}\n"),
         }
         .into()
     }

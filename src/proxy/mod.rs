@@ -5,6 +5,7 @@ mod body;
 mod depart;
 mod exchange;
 mod failure;
+mod fill;
 mod page;
 pub mod pipeline;
 mod prepare;

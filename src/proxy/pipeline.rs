@@ -4,14 +4,16 @@ use super::{
     Options, RequestBody,
     admit::admit,
     body::{Body, Source},
-    depart::depart,
+    depart::{depart, tell},
     exchange::{Answer, Exchange},
     failure::Failure,
+    fill::Fill,
     page::Page,
-    prepare::prepare,
+    prepare::{cleanse, dress, dress_copy},
     upgrade,
 };
 use crate::{
+    cache::{self, Cache, Entry, Kept, Lookup, Permit, Status},
     message::{ConnectionInfo, Handler, Refused, Reply},
     observe::Observe,
     upstream::{Upstream, UpstreamError},
@@ -30,28 +32,70 @@ use std::{
 pub struct Proxy {
     options: Options,
     upstream: Upstream<RequestBody>,
+    cache: Cache,
     page: Page,
     observe: Arc<Observe>,
 }
 
 impl Proxy {
     /// A proxy for this worker.
-    pub fn new(options: Options, upstream: Upstream<RequestBody>, observe: Arc<Observe>) -> Self {
+    pub fn new(
+        options: Options,
+        upstream: Upstream<RequestBody>,
+        cache: Cache,
+        observe: Arc<Observe>,
+    ) -> Self {
         let page = Page::new(options.bad_gateway_page.clone());
-        Self { options, upstream, page, observe }
+        Self { options, upstream, cache, page, observe }
+    }
+
+    /// Answers a request; what goes wrong becomes a response.
+    pub async fn answer(
+        &self,
+        connection: &Arc<ConnectionInfo>,
+        request: Request<RequestBody>,
+    ) -> Reply<Body> {
+        let mut exchange = Exchange::begin(connection, &self.observe, &request);
+        let answer = {
+            let journey = pin!(self.journey(&mut exchange, request));
+            caught(journey).await.unwrap_or(Err(Failure::Panic))
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(failure) => Box::pin(self.explain(&mut exchange, failure)).await.into(),
+        };
+        exchange.finish(answer)
     }
 
     /// From a request as it came in to a response as it leaves; every step is one call.
-    async fn journey(&self, exchange: &mut Exchange, request: Request<Incoming>) -> Result<Answer, Failure> {
+    async fn journey(
+        &self,
+        exchange: &mut Exchange,
+        request: Request<RequestBody>,
+    ) -> Result<Answer, Failure> {
         admit(&request, &self.options)?;
         let switching = upgrade::asked(&request);
-        let request = prepare(request, exchange, &self.options)?;
+        let request = cleanse(request, exchange, &self.options)?;
         if let Some(protocol) = switching {
             // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
+            let request = dress(request, exchange);
             return Box::pin(upgrade::fetch(&self.upstream, exchange, request, protocol)).await;
         }
-        let response = self.fetch(exchange, request).await?;
-        Ok(depart(response).into())
+        let (response, status) = match self.cache.look_up(&request, exchange.began()).await {
+            Lookup::Fresh(entry, status) => (serve(&entry, &request, exchange), status),
+            Lookup::Stale(entry, status, permit) => {
+                let response = serve(&entry, &request, exchange);
+                if let Some(permit) = permit {
+                    self.fill(permit, &request, exchange).run_behind();
+                }
+                (response, status)
+            }
+            Lookup::Fetch(permit) => Box::pin(self.fetch_to_keep(permit, request, exchange)).await?,
+            Lookup::Bypass(status) => (self.fetch(exchange, request).await?, status),
+            Lookup::Nothing => return Err(Failure::NotStored),
+            Lookup::Off => return Ok(self.fetch(exchange, request).await?.into()),
+        };
+        Ok(tell(response, &status, exchange).into())
     }
 
     /// Asks the worker.
@@ -60,9 +104,9 @@ impl Proxy {
         exchange: &mut Exchange,
         request: Request<RequestBody>,
     ) -> Result<Response<Source>, Failure> {
-        if self.upstream.is_booting() && exchange.wants_html() && self.page.exists().await {
-            return Err(Failure::Booting);
-        }
+        self.wait_with_page(exchange).await?;
+        let touched = self.cache.touched_by(&request);
+        let request = dress(request, exchange);
         let fault = request.body().fault();
         let response = self.upstream.send(request).await;
         let response = response.map_err(|error| Failure::of_fetch(error, &fault))?;
@@ -71,7 +115,42 @@ impl Proxy {
             // Nobody has asked for another protocol (RFC 9110 §15.2.2).
             return Err(UpstreamError::Malformed.into());
         }
-        Ok(response.map(Source::Worker))
+        if let Some(touched) = touched {
+            touched.changed(response.status(), response.headers());
+        }
+        Ok(depart(response.map(Source::Worker)))
+    }
+
+    /// Asks the worker for what may be stored, or may be stored already.
+    async fn fetch_to_keep(
+        &self,
+        permit: Permit,
+        request: Request<RequestBody>,
+        exchange: &mut Exchange,
+    ) -> Result<(Response<Source>, Status), Failure> {
+        self.wait_with_page(exchange).await?;
+        let filled = self.fill(permit, &request, exchange).run().await?;
+        exchange.worker_answered();
+        Ok(match filled {
+            Kept::Stored(entry, status) => (serve(&entry, &request, exchange), status),
+            Kept::Passed(response, status) => (depart(response.map(Source::from)), status),
+        })
+    }
+
+    /// A fetch on behalf of this request, which goes on without it.
+    fn fill(&self, permit: Permit, request: &Request<RequestBody>, exchange: &mut Exchange) -> Fill {
+        Fill {
+            upstream: self.upstream.clone(),
+            permit,
+            asked: cache::Request::of(request),
+            request: dress_copy(request, exchange),
+        }
+    }
+
+    /// While the worker boots, a browser is better told so than left to wait.
+    async fn wait_with_page(&self, exchange: &Exchange) -> Result<(), Failure> {
+        let shown = self.upstream.is_booting() && exchange.wants_html() && self.page.exists().await;
+        if shown { Err(Failure::Booting) } else { Ok(()) }
     }
 
     /// The response to a failure: for 502 the operator's own page, where there is one and it is welcome.
@@ -87,16 +166,8 @@ impl Handler for Proxy {
     type Body = Body;
 
     async fn handle(&self, connection: &Arc<ConnectionInfo>, request: Request<Incoming>) -> Reply<Body> {
-        let mut exchange = Exchange::begin(connection, &self.observe, &request);
-        let answer = {
-            let journey = pin!(self.journey(&mut exchange, request));
-            caught(journey).await.unwrap_or(Err(Failure::Panic))
-        };
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(failure) => Box::pin(self.explain(&mut exchange, failure)).await.into(),
-        };
-        exchange.finish(answer)
+        let request = request.map(|incoming| RequestBody::new(incoming, &self.options));
+        self.answer(connection, request).await
     }
 
     fn refuse(&self, connection: &Arc<ConnectionInfo>, refused: Refused) -> Response<Body> {
@@ -105,6 +176,12 @@ impl Handler for Proxy {
         exchange.fail(&failure);
         exchange.finish(failure.respond(None).into()).response
     }
+}
+
+/// A stored response as the answer to this request.
+fn serve(entry: &Entry, request: &Request<RequestBody>, exchange: &Exchange) -> Response<Source> {
+    let (now, date) = (exchange.began(), exchange.started());
+    cache::serve(entry, request.method(), request.headers(), now, date).map(Source::from)
 }
 
 /// The future's output, or `None` if it panicked: one bad request must not take its connection's others with it. (The

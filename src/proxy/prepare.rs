@@ -8,42 +8,57 @@ use http::{
     header::{self, Entry},
 };
 use http_body::Body;
-use hyper::body::Incoming;
 use std::time::UNIX_EPOCH;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 
-/// Removes what must not be passed on, and adds what the application wants to know.
-pub(super) fn prepare(
-    request: Request<Incoming>,
+/// Removes what must not be passed on, and what only a trusted peer may claim; from here on the header can be believed.
+pub(super) fn cleanse(
+    mut request: Request<RequestBody>,
     exchange: &mut Exchange,
     options: &Options,
 ) -> Result<Request<RequestBody>, Failure> {
-    let (mut head, body) = request.into_parts();
-    let (connection, headers) = (exchange.connection().clone(), &mut head.headers);
-    let trusted = options.trust.covers(connection.peer);
-    hop::remove(headers, |name| is_not_for_worker(name, trusted));
-    set_target(&mut head.uri, headers, connection.local)?;
-    let client = forwarded::client(headers, &options.trust, connection.peer);
-    forwarded::extend(headers, &connection, client);
+    let (peer, local) = (exchange.connection().peer, exchange.connection().local);
+    let trusted = options.trust.covers(peer);
+    hop::remove(request.headers_mut(), |name| is_not_for_worker(name, trusted));
+    let mut uri = std::mem::take(request.uri_mut());
+    set_target(&mut uri, request.headers_mut(), local)?;
+    *request.uri_mut() = uri;
+    exchange.identify(forwarded::client(request.headers(), &options.trust, peer));
+    Ok(request)
+}
+
+/// Adds what the application wants to know, and frames the body.
+pub(super) fn dress(mut request: Request<RequestBody>, exchange: &mut Exchange) -> Request<RequestBody> {
+    add_fields(request.headers_mut(), exchange);
+    *request.version_mut() = Version::HTTP_11;
+    let unknown_length = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
+    if unknown_length {
+        // The library frames GET and HEAD with a body only if it is told how.
+        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    if request.headers().contains_key(header::EXPECT) {
+        RequestBody::hold_until_continue(&mut request);
+    }
+    request
+}
+
+/// The same for a request of our own that follows a client's, which has no body.
+pub(super) fn dress_copy(request: &Request<RequestBody>, exchange: &mut Exchange) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::default());
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    add_fields(copy.headers_mut(), exchange);
+    copy
+}
+
+fn add_fields(headers: &mut HeaderMap, exchange: &mut Exchange) {
+    forwarded::extend(headers, exchange.connection(), exchange.client());
     if let Entry::Vacant(slot) = headers.entry(REQUEST_START) {
         slot.insert(request_start(exchange));
     }
-    let id = headers.entry(REQUEST_ID).or_insert_with(request_id).clone();
-    exchange.identify(client, id);
-    head.version = Version::HTTP_11;
-    let unknown_length = !body.is_end_stream() && body.size_hint().exact().is_none();
-    if unknown_length {
-        // The library frames GET and HEAD with a body only if it is told how.
-        head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-    let waits = head.headers.contains_key(header::EXPECT);
-    let mut request = Request::from_parts(head, RequestBody::new(body, options));
-    if waits {
-        RequestBody::hold_until_continue(&mut request);
-    }
-    Ok(request)
+    exchange.name(headers.entry(REQUEST_ID).or_insert_with(request_id).clone());
 }
 
 /// Whether a client's header field stays here: what speaks to proxies, what an application could take for our own word,

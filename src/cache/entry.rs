@@ -1,0 +1,258 @@
+//! One stored response.
+
+use super::{
+    policy::{self, Asked, Freshness},
+    reason::Reason,
+    vary::Selector,
+};
+use crate::message::{cache_control::RequestControl, date};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A complete response, kept for everybody whose request it fits.
+#[derive(Debug)]
+pub struct Entry {
+    head: Head,
+    body: Bytes,
+    /// When its header arrived, and `freshness.initial_age` began to grow.
+    arrived: Instant,
+}
+
+/// All of a response that can be stored but for its body.
+#[derive(Debug, Clone)]
+pub struct Head {
+    status: StatusCode,
+    headers: HeaderMap,
+    selector: Selector,
+    freshness: Freshness,
+}
+
+/// What may be done with an entry for a certain request at a certain time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Served as it is.
+    Fresh,
+    /// Served, and validated behind (RFC 5861 §3).
+    WhileRevalidate,
+    /// Validated first.
+    Validate,
+}
+
+impl Head {
+    /// The head of a response as it is stored: without what concerned one connection or one visitor only. Hop-by-hop fields
+    /// must be gone already.
+    ///
+    /// # Errors
+    /// Why it may not be stored.
+    pub fn new(
+        asked: &Asked,
+        status: StatusCode,
+        headers: &HeaderMap,
+        folders: &[String],
+    ) -> Result<Self, Reason> {
+        let freshness = policy::freshness(asked, status, headers, folders)?;
+        let selector = Selector::of(headers, asked.headers).ok_or(Reason::Vary)?;
+        Ok(Self { status, headers: compact(headers, asked.answered), selector, freshness })
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The fields, as they are sent with a hit.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Which requests it fits.
+    pub fn selector(&self) -> &Selector {
+        &self.selector
+    }
+
+    /// Whether it is of use to anybody but the one who asked.
+    pub fn is_reusable(&self) -> bool {
+        self.freshness.is_reusable()
+    }
+}
+
+impl Entry {
+    /// A response whose body is complete.
+    pub fn new(head: Head, body: Bytes, arrived: Instant) -> Self {
+        Self { head, body, arrived }
+    }
+
+    /// Everything but the body.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// `current_age` (RFC 9111 §4.2.3).
+    pub fn age(&self, now: Instant) -> Duration {
+        self.head.freshness.initial_age + now.saturating_duration_since(self.arrived)
+    }
+
+    /// Seconds for which it is still fresh, or below zero for which it has been stale.
+    pub fn ttl(&self, now: Instant) -> i64 {
+        let (lifetime, age) = (self.head.freshness.lifetime.as_secs(), self.age(now).as_secs());
+        lifetime as i64 - age as i64
+    }
+
+    /// Whether it may be used without being validated, if nobody wants otherwise.
+    pub fn is_fresh(&self, now: Instant) -> bool {
+        !self.head.freshness.always_validate && self.head.freshness.lifetime > self.age(now)
+    }
+
+    /// Whether the worker can be asked if it is still good.
+    pub fn has_validator(&self) -> bool {
+        VALIDATORS.iter().any(|(field, _)| self.head.headers.contains_key(field))
+    }
+
+    /// What may be done with it for a request that says this (RFC 9111 §4.2, §5.2.1).
+    pub fn use_for(&self, control: &RequestControl, now: Instant) -> Use {
+        let Freshness { lifetime, while_revalidate, max_stale_allowed, always_validate, .. } =
+            self.head.freshness;
+        let age = self.age(now);
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        if always_validate || control.no_cache || control.max_age.is_some_and(|max| age > seconds(max)) {
+            return Use::Validate;
+        }
+        if lifetime > age {
+            let wanted = seconds(control.min_fresh.unwrap_or(0));
+            return if lifetime - age >= wanted { Use::Fresh } else { Use::Validate };
+        }
+        let staleness = age - lifetime;
+        match control.max_stale {
+            Some(max) if max_stale_allowed && staleness <= seconds(max) => Use::Fresh,
+            _ if staleness < while_revalidate => Use::WhileRevalidate,
+            _ => Use::Validate,
+        }
+    }
+
+    /// Whether it may be served because the worker has failed: with a status (RFC 5861 §4), or by giving no answer at all,
+    /// which some staleness is allowed for that nobody has forbidden (RFC 9111 §4.2.4). What the client wants of freshness
+    /// counts all the same.
+    pub fn is_usable_on_error(
+        &self,
+        control: &RequestControl,
+        status: Option<StatusCode>,
+        now: Instant,
+    ) -> bool {
+        let Freshness { lifetime, if_error, always_validate, max_stale_allowed, .. } = self.head.freshness;
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let asked_for = control.stale_if_error.filter(|_| max_stale_allowed).map_or(Duration::ZERO, seconds);
+        let unanswered = status.is_none() && max_stale_allowed && self.head.is_reusable();
+        let window = if_error.max(asked_for).max(if unanswered { UNANSWERED } else { Duration::ZERO });
+        let age = self.age(now);
+        let too_old = control.max_age.is_some_and(|max| age > seconds(max));
+        !always_validate && !control.no_cache && !too_old && age < lifetime + window
+    }
+
+    /// Adds its validators to a request that shall validate it (RFC 9111 §4.3.1), in place of the client's own conditions;
+    /// whether it has any.
+    pub fn make_conditional(&self, request: &mut HeaderMap) -> bool {
+        if !self.has_validator() {
+            return false;
+        }
+        request.remove(header::RANGE);
+        request.remove(header::IF_RANGE);
+        for (field, condition) in VALIDATORS {
+            match self.head.headers.get(field) {
+                Some(value) => drop(request.insert(condition, value.clone())),
+                None => drop(request.remove(condition)),
+            }
+        }
+        true
+    }
+
+    /// The same response with what a 304 says of it (RFC 9111 §3.2, §4.3.4), for the client that caused this, and whether it
+    /// may still be stored for others.
+    pub fn renewed(
+        &self,
+        asked: &Asked,
+        not_modified: &HeaderMap,
+        arrived: Instant,
+        folders: &[String],
+    ) -> (Self, Result<(), Reason>) {
+        let mut headers = self.head.headers.clone();
+        // It was the stored response's; this one's may be absent, and then it is young.
+        headers.remove(header::DATE);
+        for name in not_modified.keys().filter(|name| !describes_body(name)) {
+            headers.remove(name);
+            for value in not_modified.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        let (head, storable) = match Head::new(asked, self.head.status, &headers, folders) {
+            Ok(head) => (head, Ok(())),
+            Err(reason) => (Head { headers, freshness: Freshness::NONE, ..self.head.clone() }, Err(reason)),
+        };
+        (Self::new(head, self.body.clone(), arrived), storable)
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn weight(&self) -> usize {
+        /// What a field costs beside its bytes: its slots in the map, twice over as maps grow by doubling.
+        const FIELD: usize = 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>() + 24);
+        let headers: usize =
+            self.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum();
+        size_of::<Self>() + headers + self.head.selector.weight() + self.body.len()
+    }
+}
+
+/// How long something may be served stale while the worker gives no answer: a restart, not an outage.
+const UNANSWERED: Duration = Duration::from_secs(60);
+
+/// What a response is validated by, and the condition that asks for it.
+const VALIDATORS: [(HeaderName, HeaderName); 2] =
+    [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)];
+
+/// Fields that a 304 does not change, since they describe the stored body (RFC 9111 §3.2).
+fn describes_body(name: &HeaderName) -> bool {
+    [
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_RANGE,
+        header::ETAG,
+        header::TRANSFER_ENCODING,
+    ]
+    .contains(name)
+        || name == "content-md5"
+}
+
+/// The fields worth keeping, their values in one piece of memory: as they came, each holds on to the whole buffer that it
+/// was read into. A response without a date gets the one of its arrival (RFC 9110 §6.6.1).
+fn compact(headers: &HeaderMap, answered: SystemTime) -> HeaderMap {
+    let kept = || headers.iter().filter(|(name, _)| is_stored(name));
+    let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
+    let mut compact = HeaderMap::with_capacity(kept().count() + 1);
+    for (name, value) in kept() {
+        values.extend_from_slice(value.as_bytes());
+        let bytes = values.split().freeze();
+        // What was a value is one.
+        let value = HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| value.clone());
+        compact.append(name, value);
+    }
+    compact.entry(header::DATE).or_insert_with(|| date::format(answered));
+    compact
+}
+
+/// Takes the cookies out of a response that is for everybody: the first visitor does not get them either.
+pub fn strip_cookies(headers: &mut HeaderMap) {
+    headers.remove(header::SET_COOKIE);
+    headers.remove("set-cookie2");
+}
+
+/// Whether a field is kept: not a visitor's cookie, not what is between us and the worker (RFC 9111 §3.1), and not `Age`,
+/// which is counted from here on.
+fn is_stored(name: &HeaderName) -> bool {
+    !matches!(*name, header::SET_COOKIE | header::AGE | header::CONTENT_LENGTH)
+        && name != "set-cookie2"
+        && !name.as_str().starts_with("proxy-")
+}

@@ -1,0 +1,275 @@
+//! A body on its way into the cache, and to the client that asked for it first. Each goes at its own pace: a slow client
+//! holds nobody up, and one that leaves takes nothing from the others.
+
+use super::Reason;
+use crate::message::BodyError;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// A body that nobody reads any more and that makes no progress for this long is given up.
+const ORPHANED: Duration = Duration::from_secs(30);
+/// Largest piece that a reader copies while the body is still coming.
+const PIECE: usize = 64 * 1024;
+
+/// Bytes that all bodies together may take while they are being stored.
+pub struct Budget {
+    left: AtomicU64,
+}
+
+/// Some of it, given back when dropped.
+struct Share {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+/// Limits of one body.
+pub struct Limits {
+    /// Bytes.
+    pub largest: u64,
+    /// Shared by all.
+    pub budget: Arc<Budget>,
+}
+
+/// Gathers a body.
+pub struct Collector<B> {
+    shared: Arc<Shared<B>>,
+    /// `None` once it was given to the reader.
+    body: Option<B>,
+    share: Share,
+    largest: u64,
+}
+
+/// Reads it while it is being gathered.
+pub struct Reader<B> {
+    shared: Arc<Shared<B>>,
+    at: usize,
+    length: Option<u64>,
+    /// The rest, where it has turned out too large to be stored.
+    rest: Option<B>,
+}
+
+struct Shared<B>(Mutex<State<B>>);
+
+struct State<B> {
+    gathered: Vec<u8>,
+    end: Option<End<B>>,
+    reader: Option<Waker>,
+}
+
+enum End<B> {
+    Complete(Bytes, Option<HeaderMap>),
+    Broken(BodyError),
+    /// Not to be stored: the reader takes over from here.
+    Given(Option<B>),
+}
+
+impl Budget {
+    /// A budget of this many bytes.
+    pub fn new(bytes: u64) -> Self {
+        Self { left: AtomicU64::new(bytes) }
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+}
+
+impl Share {
+    fn grow(&mut self, bytes: u64) -> bool {
+        let granted = self.budget.take(bytes);
+        self.bytes += if granted { bytes } else { 0 };
+        granted
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.left.fetch_add(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl<B> Collector<B>
+where
+    B: Body<Data = Bytes, Error = BodyError> + Unpin,
+{
+    /// Begins to gather a body, if it may become as large as it says.
+    ///
+    /// # Errors
+    /// The body back, and why it is not gathered.
+    pub fn begin(body: B, limits: Limits) -> Result<(Self, Reader<B>), (B, Reason)> {
+        let length = body.size_hint().exact();
+        let announced = length.unwrap_or(0);
+        if announced > limits.largest {
+            return Err((body, Reason::TooLarge));
+        }
+        let mut share = Share { budget: limits.budget, bytes: 0 };
+        if !share.grow(announced) {
+            return Err((body, Reason::Busy));
+        }
+        let state = State { gathered: Vec::with_capacity(announced as usize), end: None, reader: None };
+        let shared = Arc::new(Shared(Mutex::new(state)));
+        let reader = Reader { shared: shared.clone(), at: 0, length, rest: None };
+        Ok((Self { shared, body: Some(body), share, largest: limits.largest }, reader))
+    }
+
+    /// Gathers all of it.
+    ///
+    /// # Errors
+    /// Why it cannot be stored.
+    pub async fn gather(mut self) -> Result<Bytes, Reason> {
+        while let Some(body) = &mut self.body {
+            let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+            let Ok(frame) = timeout(ORPHANED, frame).await else {
+                // A reader that is still there waits for as long as it likes.
+                if Arc::strong_count(&self.shared) > 1 {
+                    continue;
+                }
+                return Err(Reason::BrokenOff);
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => {
+                    if let Err(reason) = self.add(&data) {
+                        let rest = self.body.take();
+                        self.shared.end(|_| End::Given(rest));
+                        return Err(reason);
+                    }
+                }
+                Some(Ok(Err(frame))) => return Ok(self.complete(frame.into_trailers().ok())),
+                Some(Err(error)) => {
+                    self.shared.end(|_| End::Broken(error));
+                    return Err(Reason::BrokenOff);
+                }
+                None => break,
+            }
+        }
+        Ok(self.complete(None))
+    }
+
+    fn add(&mut self, data: &Bytes) -> Result<(), Reason> {
+        let mut state = self.shared.lock();
+        state.gathered.extend_from_slice(data);
+        let held = state.gathered.len() as u64;
+        state.wake();
+        drop(state);
+        let more = held.saturating_sub(self.share.bytes);
+        if held > self.largest {
+            return Err(Reason::TooLarge);
+        }
+        if more > 0 && !self.share.grow(more) { Err(Reason::Busy) } else { Ok(()) }
+    }
+
+    fn complete(self, trailers: Option<HeaderMap>) -> Bytes {
+        let mut whole = Bytes::new();
+        self.shared.end(|gathered| {
+            let mut gathered = std::mem::take(gathered);
+            gathered.shrink_to_fit();
+            whole = gathered.into();
+            End::Complete(whole.clone(), trailers)
+        });
+        whole
+    }
+}
+
+impl<B> Shared<B> {
+    fn lock(&self) -> MutexGuard<'_, State<B>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, end: impl FnOnce(&mut Vec<u8>) -> End<B>) {
+        let mut state = self.lock();
+        state.end = Some(end(&mut state.gathered));
+        state.wake();
+    }
+}
+
+impl<B> State<B> {
+    fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+impl<B> Drop for Collector<B> {
+    fn drop(&mut self) {
+        // Whoever drops it before its end, by a panic or with the runtime, leaves the reader with half a body.
+        let mut state = self.shared.lock();
+        if state.end.is_none() {
+            state.end = Some(End::Broken(BodyError::WorkerGone));
+            state.wake();
+        }
+    }
+}
+
+impl<B> Body for Reader<B>
+where
+    B: Body<Data = Bytes, Error = BodyError> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if let Some(rest) = &mut this.rest {
+            return Pin::new(rest).poll_frame(cx);
+        }
+        let mut state = this.shared.lock();
+        let piece = match &mut state.end {
+            Some(End::Complete(whole, _)) => whole.slice(this.at..),
+            _ => {
+                let piece = &state.gathered[this.at..];
+                Bytes::copy_from_slice(&piece[..piece.len().min(PIECE)])
+            }
+        };
+        if !piece.is_empty() {
+            this.at += piece.len();
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        match &mut state.end {
+            None => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Some(End::Complete(_, trailers)) => {
+                Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            Some(End::Broken(error)) => Poll::Ready(Some(Err(*error))),
+            Some(End::Given(rest)) => {
+                let rest = rest.take();
+                drop(state);
+                this.rest = rest;
+                this.rest.as_mut().map_or(Poll::Ready(None), |rest| Pin::new(rest).poll_frame(cx))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.rest {
+            Some(rest) => rest.is_end_stream(),
+            None => self.length == Some(self.at as u64),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.rest, self.length) {
+            (Some(rest), _) => rest.size_hint(),
+            (None, Some(length)) => SizeHint::with_exact(length.saturating_sub(self.at as u64)),
+            (None, None) => SizeHint::default(),
+        }
+    }
+}

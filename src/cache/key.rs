@@ -1,0 +1,97 @@
+//! What a response is stored under.
+
+use crate::message::forwarded;
+use http::{HeaderMap, Uri, header};
+use std::fmt;
+
+/// Host and request target as they were sent, and whatever else of the request can change what URL the application
+/// believes it was asked for. Compared byte by byte, never by a hash alone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CacheKey(Box<[u8]>);
+
+/// None of the parts can contain it: a target and a field value are visible characters, spaces and tabs.
+const SEPARATOR: u8 = b'\n';
+
+impl CacheKey {
+    /// The key of a request whose untrusted claims are gone already. `target` is the one in the request line unless it is
+    /// another one's on the same host that is meant.
+    pub fn new(headers: &HeaderMap, target: &str) -> Self {
+        let host = headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
+        let mut key = Vec::with_capacity(host.len() + target.len() + 64);
+        key.extend_from_slice(host);
+        key.push(SEPARATOR);
+        key.extend_from_slice(target.as_bytes());
+        // A proxy in front may say that the visitor's URL is another one. That goes to the application, and so it belongs
+        // here: otherwise a page made for one URL would be served under another.
+        for (name, value) in headers.iter().filter(|(name, _)| forwarded::shapes_url(name.as_str())) {
+            for part in [name.as_str().as_bytes(), value.as_bytes()] {
+                key.push(SEPARATOR);
+                key.extend_from_slice(part);
+            }
+        }
+        Self(key.into())
+    }
+
+    /// The target as it is sent to the worker.
+    pub fn target_of(uri: &Uri) -> &str {
+        uri.path_and_query().map_or("/", |target| target.as_str())
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn weight(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl fmt::Debug for CacheKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0).replace('\n', " "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderName;
+
+    fn key(target: &str, fields: &[(&'static str, &'static str)]) -> CacheKey {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        CacheKey::new(&headers, CacheKey::target_of(&target.parse().unwrap()))
+    }
+
+    #[test]
+    fn keys_that_must_differ() {
+        let a = [("host", "a")];
+        let pairs = [
+            (key("/foo?a=1", &a), key("/fooa=1", &a)),
+            (key("/a%2Fb", &a), key("/a/b", &a)),
+            (key("/a%2fb", &a), key("/a%2Fb", &a)),
+            (key("/b/c", &[("host", "a")]), key("/c", &[("host", "a/b")])),
+            (key("/", &[("host", "ab")]), key("/b", &[("host", "a")])),
+            (key("/?", &a), key("/", &a)),
+            (key("//", &a), key("/", &a)),
+            (key("/", &[("host", "a:80")]), key("/", &a)),
+            (key("/", &[("host", "a"), ("x-forwarded-host", "b")]), key("/", &a)),
+            (
+                key("/", &[("host", "a"), ("x-forwarded-proto", "https")]),
+                key("/", &[("host", "a"), ("x-forwarded-proto", "http")]),
+            ),
+            (
+                key("/", &[("host", "a"), ("x-forwarded-host", "b")]),
+                key("/", &[("host", "a"), ("x-forwarded-prefix", "b")]),
+            ),
+        ];
+        for (one, other) in pairs {
+            assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_of_the_url_is_no_part_of_it() {
+        let fields = [("host", "a"), ("cookie", "c"), ("x-forwarded-for", "1.1.1.1"), ("accept", "b")];
+        assert_eq!(key("/a", &fields), key("/a", &[("host", "a")]));
+    }
+}

@@ -1,0 +1,218 @@
+//! What the cache has to say to a request.
+
+use super::{
+    Cache, CacheKey, Entry, Permit, Reason, Shared,
+    entry::Use,
+    flight::{Boarded, Follower, Leader, Waited},
+    status::{Forward, Source, Status},
+    store::Variants,
+    vary::Selector,
+};
+use crate::message::{cache_control::RequestControl, conditional};
+use http::{HeaderMap, Method, Request, header};
+use http_body::Body;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How long a key is remembered whose response was not for the cache.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// A request that waits for others learns by what the responses vary, and then waits once more, for one that fits it.
+const MOST_WAITS: u32 = 3;
+
+/// How a request is to be answered.
+pub enum Lookup {
+    /// With this.
+    Fresh(Arc<Entry>, Status),
+    /// With this, and then it is to be validated; by somebody else already where there is no permit.
+    Stale(Arc<Entry>, Status, Option<Permit>),
+    /// By asking the worker, which may say that what is stored is still good.
+    Fetch(Permit),
+    /// By asking the worker; the cache has no part in it.
+    Bypass(Status),
+    /// Not at all: nothing fits, and the client wants nothing else (504, RFC 9111 §5.2.1.7).
+    Nothing,
+    /// There is no cache.
+    Off,
+}
+
+impl Cache {
+    /// Finds what a request can be answered with; where somebody else is just fetching that, waits for it. Claims of the
+    /// client's that are not trusted must be gone from the request.
+    pub async fn look_up<B: Body>(&self, request: &Request<B>, now: Instant) -> Lookup {
+        let Some(shared) = &self.shared else { return Lookup::Off };
+        let control = match admit(request) {
+            Ok(control) => control,
+            Err(reason) => return Lookup::Bypass(Status::bypass(reason)),
+        };
+        let key = CacheKey::new(request.headers(), CacheKey::target_of(request.uri()));
+        let (method, headers) = (request.method(), request.headers());
+        let mut search =
+            Search { shared, key, control, method, headers, now, varies: None, waits: MOST_WAITS };
+        loop {
+            let follower = match search.step() {
+                Step::Done(lookup) => return lookup,
+                Step::Wait(follower) => follower,
+            };
+            // In a box: most requests never wait, and theirs should stay small.
+            let waited = Box::pin(follower.wait(search.headers)).await;
+            search.now = Instant::now();
+            search.waits -= 1;
+            match waited {
+                Waited::Landed(entry) => return search.joined(entry),
+                Waited::Varies(selector) => search.varies = Some(selector),
+                Waited::InVain => search.waits = 0,
+            }
+        }
+    }
+}
+
+/// Whether the cache has a part in this at all; what the client says of it.
+fn admit<B: Body>(request: &Request<B>) -> Result<RequestControl, Reason> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Reason::Method);
+    }
+    if !request.body().is_end_stream() {
+        return Err(Reason::RequestBody);
+    }
+    if conditional::is_for_origin(request.headers()) {
+        return Err(Reason::Precondition);
+    }
+    let control = RequestControl::of(request.headers());
+    if control.no_store { Err(Reason::RequestNoStore) } else { Ok(control) }
+}
+
+struct Search<'a> {
+    shared: &'a Arc<Shared>,
+    key: CacheKey,
+    control: RequestControl,
+    method: &'a Method,
+    headers: &'a HeaderMap,
+    now: Instant,
+    /// Names the fields by which a response varies that is just coming, where that is known.
+    varies: Option<Selector>,
+    /// How often it may still wait for somebody else.
+    waits: u32,
+}
+
+enum Step {
+    Done(Lookup),
+    Wait(Follower),
+}
+
+impl Search<'_> {
+    /// Looks at what is stored, and then at what is under way.
+    fn step(&self) -> Step {
+        let variants = self.shared.store.get(&self.key);
+        if let Some(entry) = variants.as_ref().and_then(|variants| variants.select(self.headers)) {
+            return self.found(entry);
+        }
+        let forward = if variants.is_some() { Forward::VaryMiss } else { Forward::UriMiss };
+        // The others that are stored are likely to vary by the same fields as what is to come.
+        let newest = variants.as_ref().and_then(Variants::newest).map(|newest| newest.head().selector());
+        self.fetch(None, forward, self.varies.as_ref().or(newest))
+    }
+
+    fn found(&self, entry: &Arc<Entry>) -> Step {
+        let hit = || Status::hit(entry.ttl(self.now));
+        match entry.use_for(&self.control, self.now) {
+            Use::Fresh => Step::Done(Lookup::Fresh(entry.clone(), hit())),
+            Use::WhileRevalidate => {
+                let permit = match self.board(entry.head().selector().clone()) {
+                    Boarded::Leader(leader) => {
+                        Some(self.permit(Some(entry.clone()), Forward::Stale, Some(leader)))
+                    }
+                    Boarded::Follower(_) => None,
+                };
+                Step::Done(Lookup::Stale(entry.clone(), hit(), permit))
+            }
+            Use::Validate => {
+                let forward = if entry.is_fresh(self.now) { Forward::Request } else { Forward::Stale };
+                self.fetch(Some(entry), forward, Some(entry.head().selector()))
+            }
+        }
+    }
+
+    /// The worker has to be asked, by this request or by another that does it already.
+    fn fetch(&self, stored: Option<&Arc<Entry>>, forward: Forward, names: Option<&Selector>) -> Step {
+        if self.control.only_if_cached {
+            return Step::Done(Lookup::Nothing);
+        }
+        let validated = stored.is_some_and(|stored| stored.has_validator());
+        if let Some(reason) = self.asks_for_less(validated) {
+            return Step::Done(Lookup::Bypass(Status {
+                reason: Some(reason),
+                ..Status::forwarded(Some(forward))
+            }));
+        }
+        if self.must_go_alone(stored, validated, forward) {
+            return Step::Done(self.alone(stored, forward));
+        }
+        let selector = Selector::of_names(names.into_iter().flat_map(Selector::names), self.headers);
+        match self.board(selector) {
+            Boarded::Leader(leader) => {
+                Step::Done(Lookup::Fetch(self.permit(stored.cloned(), forward, Some(leader))))
+            }
+            Boarded::Follower(follower) => Step::Wait(follower),
+        }
+    }
+
+    /// The worker's answer to a HEAD or a range is not the whole response.
+    fn asks_for_less(&self, validated: bool) -> Option<Reason> {
+        match *self.method {
+            Method::HEAD => Some(Reason::Head),
+            _ if !validated && self.headers.contains_key(header::RANGE) => Some(Reason::Range),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody else could use the answer, or this request could not use anybody else's.
+    fn must_go_alone(&self, stored: Option<&Arc<Entry>>, validated: bool, forward: Forward) -> bool {
+        let conditional = !validated && conditional::has_precondition(self.headers);
+        self.waits == 0
+            || forward == Forward::Request
+            || conditional
+            || self.headers.contains_key(header::AUTHORIZATION)
+            || stored.is_some_and(|stored| !stored.head().is_reusable())
+            || self.shared.uncacheable.is_recent(&self.key, self.now, REMEMBERED)
+    }
+
+    fn board(&self, selector: Selector) -> Boarded {
+        self.shared.flights.board(&self.key, selector, self.now)
+    }
+
+    fn alone(&self, stored: Option<&Arc<Entry>>, forward: Forward) -> Lookup {
+        Lookup::Fetch(self.permit(stored.cloned(), forward, None))
+    }
+
+    fn permit(&self, stored: Option<Arc<Entry>>, forward: Forward, leader: Option<Leader>) -> Permit {
+        Permit {
+            shared: self.shared.clone(),
+            key: self.key.clone(),
+            control: self.control,
+            stored,
+            forward,
+            leader,
+            began: self.now,
+        }
+    }
+
+    /// Somebody else has fetched what fits.
+    fn joined(&self, entry: Arc<Entry>) -> Lookup {
+        match entry.use_for(&self.control, self.now) {
+            Use::Fresh => {
+                let ttl = Some(entry.ttl(self.now));
+                let status = Status {
+                    source: Source::Stored,
+                    ttl,
+                    collapsed: true,
+                    ..Status::forwarded(Some(Forward::UriMiss))
+                };
+                Lookup::Fresh(entry, status)
+            }
+            _ => self.alone(Some(&entry), Forward::Stale),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The right to fetch, and the duty to settle what is stored then.
+
+use super::{
+    CacheKey, Entry, Reason, Shared,
+    entry::Head,
+    filling::{Collector, Limits, Reader},
+    flight::Leader,
+    policy::Asked,
+    status::{Forward, Source, Status},
+};
+use crate::message::{BodyError, cache_control::RequestControl};
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use http_body::Body;
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+/// Held by whoever asks the worker for something that may be stored. Dropped, it releases those who wait for it.
+pub struct Permit {
+    pub(super) shared: Arc<Shared>,
+    pub(super) key: CacheKey,
+    pub(super) control: RequestControl,
+    /// What is stored, and to be validated.
+    pub(super) stored: Option<Arc<Entry>>,
+    pub(super) forward: Forward,
+    /// Where others may wait.
+    pub(super) leader: Option<Leader>,
+    pub(super) began: Instant,
+}
+
+/// The request as it was before the worker's own fields were added: all that a response is judged by.
+pub struct Request {
+    /// Its target as it was sent.
+    pub target: String,
+    /// Its header fields.
+    pub headers: HeaderMap,
+}
+
+/// What becomes of a response.
+pub enum Kept<B> {
+    /// The answer is this stored response.
+    Stored(Arc<Entry>, Status),
+    /// The answer is the response itself.
+    Passed(Response<Passed<B>>, Status),
+}
+
+/// The body of a response that is passed on.
+pub enum Passed<B> {
+    /// As it comes from the worker.
+    Straight(B),
+    /// While it is being stored.
+    Shared(Reader<B>),
+}
+
+impl Permit {
+    /// Whether others may wait for it.
+    pub fn leads(&self) -> bool {
+        self.leader.is_some()
+    }
+
+    /// Makes the request to the worker one that validates what is stored, if that can be validated.
+    pub fn make_conditional(&self, request: &mut HeaderMap) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.make_conditional(request))
+    }
+
+    /// What may be served because the worker has failed (RFC 5861 §4): with this status, or without an answer.
+    pub fn on_error(&self, status: Option<StatusCode>) -> Option<(Arc<Entry>, Status)> {
+        let now = Instant::now();
+        let entry =
+            self.stored.as_ref().filter(|stored| stored.is_usable_on_error(&self.control, status, now))?;
+        let status = Status { forward_status: status, ..self.served(entry, now) };
+        Some((entry.clone(), status))
+    }
+
+    /// The worker says that what is stored is still good (RFC 9111 §4.3.4), in answer to a request that was made conditional.
+    /// `None` where nothing was stored.
+    pub fn renew(
+        self,
+        request: &Request,
+        sent: SystemTime,
+        not_modified: &HeaderMap,
+    ) -> Option<(Arc<Entry>, Status)> {
+        let stored = self.stored.clone()?;
+        let now = Instant::now();
+        let folders = &self.shared.options.fingerprinted;
+        let (renewed, storable) = stored.renewed(&request.asked(sent), not_modified, now, folders);
+        let renewed = Arc::new(renewed);
+        let status = Status {
+            forward_status: Some(StatusCode::NOT_MODIFIED),
+            stored: storable.is_ok(),
+            reason: storable.err(),
+            ..self.served(&renewed, now)
+        };
+        match storable {
+            Ok(()) => self.land(renewed.clone()),
+            Err(reason) => {
+                self.shared.store.forget(self.key.clone(), &stored);
+                self.turn_down(reason);
+            }
+        }
+        Some((renewed, status))
+    }
+
+    /// Stores a response if it may be stored, while it goes to the client. Hop-by-hop fields must be gone;
+    /// `has_length` says whether its end can be told from its breaking off.
+    pub fn keep<B>(
+        self,
+        request: &Request,
+        sent: SystemTime,
+        response: Response<B>,
+        has_length: bool,
+    ) -> Kept<B>
+    where
+        B: Body<Data = Bytes, Error = BodyError> + Unpin + Send + 'static,
+    {
+        let arrived = Instant::now();
+        let status = Status::forwarded(Some(self.forward));
+        let asked = request.asked(sent);
+        let options = &self.shared.options;
+        let (mut parts, body) = response.into_parts();
+        let head = Head::new(&asked, parts.status, &parts.headers, &options.fingerprinted);
+        let head = head.and_then(|head| if has_length { Ok(head) } else { Err(Reason::NoLength) });
+        let limits = Limits { largest: options.largest_item, budget: self.shared.budget.clone() };
+        let begun = match head {
+            Ok(head) => Collector::begin(body, limits).map(|(collector, reader)| (head, collector, reader)),
+            Err(reason) => Err((body, reason)),
+        };
+        match begun {
+            Ok((head, collector, reader)) => {
+                super::entry::strip_cookies(&mut parts.headers);
+                self.store(head, arrived, collector);
+                let response = Response::from_parts(parts, Passed::Shared(reader));
+                Kept::Passed(response, Status { stored: true, ..status })
+            }
+            Err((body, reason)) => {
+                self.turn_down(reason);
+                let response = Response::from_parts(parts, Passed::Straight(body));
+                Kept::Passed(response, Status { reason: Some(reason), ..status })
+            }
+        }
+    }
+
+    /// Stores a response once its body is complete, whoever may have left by then.
+    fn store<B>(mut self, head: Head, arrived: Instant, collector: Collector<B>)
+    where
+        B: Body<Data = Bytes, Error = BodyError> + Unpin + Send + 'static,
+    {
+        self.shared.uncacheable.clear(&self.key);
+        if head.is_reusable() {
+            self.leader.iter().for_each(|leader| leader.promise(head.selector()));
+        } else {
+            // Everybody has to ask for themselves: nobody waits.
+            self.leader = None;
+        }
+        tokio::spawn(async move {
+            match collector.gather().await {
+                Ok(body) => self.land(Arc::new(Entry::new(head, body, arrived))),
+                Err(reason) => {
+                    tracing::debug!(key = ?self.key, reason = reason.name(), "not stored");
+                    self.turn_down(reason);
+                }
+            }
+        });
+    }
+
+    /// Stores it, and serves whoever waits.
+    fn land(self, entry: Arc<Entry>) {
+        if self.shared.invalidated.may_be_marked(&self.key, self.began) {
+            return;
+        }
+        self.shared.store.put(self.key, entry.clone());
+        if let Some(leader) = self.leader {
+            leader.land(entry);
+        }
+    }
+
+    /// Releases whoever waits, and sees to it that nobody waits for this in vain for a while.
+    fn turn_down(self, reason: Reason) {
+        if reason.is_lasting() {
+            self.shared.uncacheable.mark(&self.key, Instant::now());
+        }
+    }
+
+    fn served(&self, entry: &Entry, now: Instant) -> Status {
+        Status { source: Source::Stored, ttl: Some(entry.ttl(now)), ..Status::forwarded(Some(self.forward)) }
+    }
+}
+
+impl Request {
+    /// A copy of a request's head.
+    pub fn of<B>(request: &http::Request<B>) -> Self {
+        let target = CacheKey::target_of(request.uri()).to_owned();
+        Self { target, headers: request.headers().clone() }
+    }
+
+    fn asked(&self, sent: SystemTime) -> Asked<'_> {
+        Asked { target: &self.target, headers: &self.headers, sent, answered: SystemTime::now() }
+    }
+}

@@ -1,0 +1,198 @@
+//! What may be stored and for how long: pure functions of headers and times (RFC 9111 §3, §4.2; RFC 5861; RFC 9213).
+
+use super::{Reason, fingerprint};
+use crate::message::{age, cache_control::ResponseControl, date};
+use http::{HeaderMap, StatusCode, header};
+use std::time::{Duration, SystemTime};
+
+/// What is known of a request when its response is there.
+pub struct Asked<'a> {
+    /// The target as it was sent.
+    pub target: &'a str,
+    /// Its header fields.
+    pub headers: &'a HeaderMap,
+    /// When it was sent to the worker.
+    pub sent: SystemTime,
+    /// When its response's header had arrived.
+    pub answered: SystemTime,
+}
+
+/// How long a stored response may be used, and how (RFC 9111 §4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    /// How old it was when it arrived: `corrected_initial_age` (RFC 9111 §4.2.3).
+    pub initial_age: Duration,
+    /// It is fresh while its age is less.
+    pub lifetime: Duration,
+    /// For this long after that it may be served while it is validated behind (RFC 5861 §3).
+    pub while_revalidate: Duration,
+    /// For this long after that it may be served if the worker fails (RFC 5861 §4).
+    pub if_error: Duration,
+    /// Whether a client may have it stale if it says so with `max-stale` (RFC 9111 §5.2.1.2).
+    pub max_stale_allowed: bool,
+    /// Never used without being validated (RFC 9111 §5.2.2.4).
+    pub always_validate: bool,
+}
+
+impl Freshness {
+    /// Of something that is used once and not stored.
+    pub const NONE: Self = Self {
+        initial_age: Duration::ZERO,
+        lifetime: Duration::ZERO,
+        while_revalidate: Duration::ZERO,
+        if_error: Duration::ZERO,
+        max_stale_allowed: false,
+        always_validate: true,
+    };
+
+    /// Whether it is of use to anybody but the one who asked.
+    pub fn is_reusable(&self) -> bool {
+        !self.always_validate && self.lifetime > self.initial_age
+    }
+
+    /// Whether it may be served stale at some time.
+    fn has_grace(&self) -> bool {
+        !self.always_validate && !(self.while_revalidate + self.if_error).is_zero()
+    }
+}
+
+/// Whether a response to a GET may be stored for everybody, and for how long it is fresh.
+///
+/// There is no heuristic freshness: what says nothing of its lifetime is stored only if it is a fingerprinted asset
+/// under one of `folders`, or `public` with a validator, to be validated each time.
+///
+/// # Errors
+/// The first reason why not.
+pub fn freshness(
+    asked: &Asked,
+    status: StatusCode,
+    headers: &HeaderMap,
+    folders: &[String],
+) -> Result<Freshness, Reason> {
+    let own = ResponseControl::of(headers);
+    // A targeted field is all that counts where there is a valid one (RFC 9213 §2.2).
+    let targeted = ResponseControl::targeted(headers);
+    let control = targeted.or(own).unwrap_or_default();
+    check_status(status, &control)?;
+    check_control(&control)?;
+    let declared_public = own.is_some_and(|own| own.public || own.s_maxage.is_some());
+    check_credentials(asked, headers, &control, declared_public)?;
+    let lifetime = match lifetime(&control, targeted.is_some(), headers, asked) {
+        None if is_fingerprinted(asked, status, headers, folders) => Some(FOREVER),
+        None if (control.public || control.no_cache) && has_validator(headers) => Some(Duration::ZERO),
+        lifetime => lifetime,
+    };
+    let freshness = Freshness {
+        lifetime: lifetime.ok_or(Reason::NoLifetime)?,
+        initial_age: initial_age(asked, headers),
+        ..stale_uses(&control)
+    };
+    if freshness.is_reusable() || freshness.has_grace() {
+        return Ok(freshness);
+    }
+    match has_validator(headers) {
+        false => Err(Reason::Stale),
+        // Whose page it is only the application's validator says. Not every application's does.
+        true if !declared_public && asked.headers.contains_key(header::COOKIE) => Err(Reason::Cookie),
+        true => Ok(freshness),
+    }
+}
+
+/// What a fingerprinted asset is kept for: a year, as if it had said `max-age=31536000`.
+const FOREVER: Duration = Duration::from_secs(31_536_000);
+
+/// Everything that is final and complete, but no failure of the worker's; unknown codes too, as they are explicitly fresh
+/// (RFC 9111 §3). With `must-understand` only those that we know how to reuse (RFC 9111 §5.2.2.3).
+fn check_status(status: StatusCode, control: &ResponseControl) -> Result<(), Reason> {
+    let known =
+        matches!(status.as_u16(), 200 | 203 | 204 | 300..=303 | 307 | 308 | 404 | 405 | 410 | 414 | 451);
+    let partial = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
+    if status.is_informational() || status.is_server_error() || partial || (control.must_understand && !known)
+    {
+        return Err(Reason::Status);
+    }
+    Ok(())
+}
+
+fn check_control(control: &ResponseControl) -> Result<(), Reason> {
+    // `must-understand` is for caches that know the status, as by now we do: it takes `no-store` back, which is for others.
+    if control.no_store && !control.must_understand {
+        return Err(Reason::NoStore);
+    }
+    if control.private { Err(Reason::Private) } else { Ok(()) }
+}
+
+/// What answers one visitor's credentials, or gives them some, is for everybody only if it says so (RFC 9111 §3.5, §7.3).
+fn check_credentials(
+    asked: &Asked,
+    headers: &HeaderMap,
+    control: &ResponseControl,
+    declared_public: bool,
+) -> Result<(), Reason> {
+    let shareable = control.public || control.s_maxage.is_some() || control.must_revalidate;
+    if asked.headers.contains_key(header::AUTHORIZATION) && !shareable {
+        return Err(Reason::Authorization);
+    }
+    let sets_cookie = headers.contains_key(header::SET_COOKIE) || headers.contains_key("set-cookie2");
+    if sets_cookie && !declared_public { Err(Reason::SetCookie) } else { Ok(()) }
+}
+
+/// The explicit lifetime, if there is one (RFC 9111 §4.2.1). An `Expires` that is no date is in the past (§5.3).
+fn lifetime(
+    control: &ResponseControl,
+    targeted: bool,
+    headers: &HeaderMap,
+    asked: &Asked,
+) -> Option<Duration> {
+    if let Some(seconds) = control.s_maxage.or(control.max_age) {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    if targeted || !headers.contains_key(header::EXPIRES) {
+        return None;
+    }
+    let expires = date::of(headers, header::EXPIRES, asked.answered);
+    let date = date::of(headers, header::DATE, asked.answered).unwrap_or(asked.answered);
+    Some(expires.and_then(|expires| expires.duration_since(date).ok()).unwrap_or_default())
+}
+
+/// RFC 9111 §4.2.3.
+fn initial_age(asked: &Asked, headers: &HeaderMap) -> Duration {
+    let since = |earlier| asked.answered.duration_since(earlier).unwrap_or_default();
+    let apparent = date::of(headers, header::DATE, asked.answered).map_or(Duration::ZERO, since);
+    let corrected = Duration::from_secs(age::of(headers).into()) + since(asked.sent);
+    apparent.max(corrected)
+}
+
+/// What may be done with it when it is stale. `s-maxage` alone implies `proxy-revalidate` (RFC 9111 §5.2.2.10), but one
+/// who says `stale-while-revalidate` beside it means that.
+fn stale_uses(control: &ResponseControl) -> Freshness {
+    let must_validate = control.must_revalidate || control.proxy_revalidate;
+    let window = |seconds: Option<u32>| match seconds {
+        Some(seconds) if !must_validate => Duration::from_secs(seconds.into()),
+        _ => Duration::ZERO,
+    };
+    Freshness {
+        while_revalidate: window(control.stale_while_revalidate),
+        if_error: window(control.stale_if_error),
+        max_stale_allowed: !must_validate && control.s_maxage.is_none(),
+        always_validate: control.no_cache,
+        ..Freshness::NONE
+    }
+}
+
+/// An asset that says nothing of caching, and whose name changes with its content. Each condition is there so that no
+/// private page is ever shared.
+fn is_fingerprinted(asked: &Asked, status: StatusCode, headers: &HeaderMap, folders: &[String]) -> bool {
+    let says_something = [header::CACHE_CONTROL, header::EXPIRES, header::PRAGMA, header::SET_COOKIE]
+        .iter()
+        .any(|name| headers.contains_key(name));
+    status == StatusCode::OK
+        && !says_something
+        && !headers.contains_key("cdn-cache-control")
+        && !asked.headers.contains_key(header::AUTHORIZATION)
+        && fingerprint::is_asset(asked.target, folders)
+}
+
+fn has_validator(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
+}

@@ -1,0 +1,195 @@
+//! What the cache did, as clients (`X-Cache`, `Cache-Status`) and the log are told.
+
+use super::Reason;
+use bytes::{BufMut, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// How a request was answered (RFC 9211).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// Where the answer comes from.
+    pub source: Source,
+    /// Why the worker was asked; `None` where it was not.
+    pub forward: Option<Forward>,
+    /// The status that the worker gave, where it is not the one that is sent.
+    pub forward_status: Option<StatusCode>,
+    /// Seconds for which what was served is still fresh.
+    pub ttl: Option<i64>,
+    /// Whether the answer is being stored.
+    pub stored: bool,
+    /// Whether another request's fetch was waited for.
+    pub collapsed: bool,
+    /// Why nothing was stored, or nothing stored was used.
+    pub reason: Option<Reason>,
+}
+
+/// Where a body comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Memory.
+    Stored,
+    /// The worker.
+    Worker,
+}
+
+/// Why the worker was asked (RFC 9211 §2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forward {
+    /// The cache is not for such requests.
+    Bypass,
+    /// Nor for such methods.
+    Method,
+    /// Nothing is stored for this URL.
+    UriMiss,
+    /// What is stored for this URL does not fit the request.
+    VaryMiss,
+    /// It would, but the client wants the worker to be asked.
+    Request,
+    /// It is stale.
+    Stale,
+}
+
+impl Status {
+    /// An answer from memory, without asking the worker.
+    pub fn hit(ttl: i64) -> Self {
+        Self { source: Source::Stored, ttl: Some(ttl), ..Self::forwarded(None) }
+    }
+
+    /// A request that the cache has no part in.
+    pub fn bypass(reason: Reason) -> Self {
+        let forward = if reason == Reason::Method { Forward::Method } else { Forward::Bypass };
+        Self { reason: Some(reason), ..Self::forwarded(Some(forward)) }
+    }
+
+    /// An answer of the worker's.
+    pub fn forwarded(forward: Option<Forward>) -> Self {
+        Self {
+            source: Source::Worker,
+            forward,
+            forward_status: None,
+            ttl: None,
+            stored: false,
+            collapsed: false,
+            reason: None,
+        }
+    }
+
+    /// In one word, which is Thruster's: `hit`, `miss` or `bypass`.
+    pub fn word(&self) -> &'static str {
+        match (self.source, self.forward) {
+            (Source::Stored, _) => "hit",
+            (Source::Worker, Some(Forward::Bypass | Forward::Method)) => "bypass",
+            (Source::Worker, _) => "miss",
+        }
+    }
+
+    /// Writes `X-Cache`, and adds to `Cache-Status` what this cache did, behind what caches nearer to the origin did.
+    pub fn write(&self, headers: &mut HeaderMap) {
+        headers.insert(X_CACHE, HeaderValue::from_static(self.word()));
+        headers.append(CACHE_STATUS, self.value());
+    }
+
+    fn value(&self) -> HeaderValue {
+        let mut text = BytesMut::with_capacity(64);
+        text.put_slice(b"thrust");
+        match self.forward {
+            None => text.put_slice(b"; hit"),
+            Some(forward) => parameter(&mut text, b"fwd", forward.name().as_bytes()),
+        }
+        if let Some(status) = self.forward_status {
+            parameter(&mut text, b"fwd-status", status.as_str().as_bytes());
+        }
+        if let Some(ttl) = self.ttl {
+            parameter(&mut text, b"ttl", itoa::Buffer::new().format(ttl).as_bytes());
+        }
+        for (is, flag) in [(self.stored, &b"; stored"[..]), (self.collapsed, b"; collapsed")] {
+            if is {
+                text.put_slice(flag);
+            }
+        }
+        if let Some(reason) = self.reason {
+            parameter(&mut text, b"detail", reason.name().as_bytes());
+        }
+        // Words, digits and punctuation are a value.
+        HeaderValue::from_maybe_shared(text.freeze()).unwrap_or_else(|_| HeaderValue::from_static("thrust"))
+    }
+}
+
+fn parameter(text: &mut BytesMut, name: &[u8], value: &[u8]) {
+    text.put_slice(b"; ");
+    text.put_slice(name);
+    text.put_u8(b'=');
+    text.put_slice(value);
+}
+
+impl Forward {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Method => "method",
+            Self::UriMiss => "uri-miss",
+            Self::VaryMiss => "vary-miss",
+            Self::Request => "request",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_are_told() {
+        let miss = Status::forwarded(Some(Forward::UriMiss));
+        for (status, word, value) in [
+            (Status::hit(376), "hit", "thrust; hit; ttl=376"),
+            (Status::hit(-3), "hit", "thrust; hit; ttl=-3"),
+            (Status::bypass(Reason::Method), "bypass", "thrust; fwd=method; detail=method"),
+            (Status::bypass(Reason::Range), "bypass", "thrust; fwd=bypass; detail=range"),
+            (Status { stored: true, ..miss }, "miss", "thrust; fwd=uri-miss; stored"),
+            (
+                Status { reason: Some(Reason::Private), ..miss },
+                "miss",
+                "thrust; fwd=uri-miss; detail=private",
+            ),
+            (
+                Status { source: Source::Stored, collapsed: true, ..miss },
+                "hit",
+                "thrust; fwd=uri-miss; collapsed",
+            ),
+            (
+                Status {
+                    source: Source::Stored,
+                    forward_status: Some(StatusCode::NOT_MODIFIED),
+                    ttl: Some(60),
+                    stored: true,
+                    ..Status::forwarded(Some(Forward::Stale))
+                },
+                "hit",
+                "thrust; fwd=stale; fwd-status=304; ttl=60; stored",
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            status.write(&mut headers);
+            assert_eq!(
+                (headers["x-cache"].to_str().unwrap(), &headers["cache-status"]),
+                (word, &HeaderValue::from_static(value))
+            );
+        }
+    }
+
+    #[test]
+    fn caches_nearer_to_the_origin_come_first() {
+        let mut headers = HeaderMap::new();
+        headers.insert("cache-status", HeaderValue::from_static("origin; hit"));
+        headers.insert("x-cache", HeaderValue::from_static("MISS"));
+        Status::hit(1).write(&mut headers);
+        let all: Vec<_> = headers.get_all("cache-status").iter().collect();
+        assert_eq!(all, ["origin; hit", "thrust; hit; ttl=1"]);
+        assert_eq!(headers.get_all("x-cache").iter().count(), 1);
+    }
+}

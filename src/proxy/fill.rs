@@ -1,0 +1,112 @@
+//! Asking the worker for what may be stored.
+
+use super::{RequestBody, failure::Failure};
+use crate::{
+    cache::{self, Kept, Permit},
+    message::hop,
+    upstream::{ResponseBody, Upstream, UpstreamError},
+};
+use http::{HeaderMap, Request, StatusCode, header};
+use std::time::{Duration, SystemTime};
+use tokio::{sync::oneshot, time::sleep};
+
+/// A fetch whose client has left, and that nobody can have any longer if it takes longer than this.
+const ORPHANED: Duration = Duration::from_secs(30);
+
+/// What has become of a fetch.
+pub(super) type Filled = Result<Kept<ResponseBody<RequestBody>>, Failure>;
+
+/// One fetch of something that may be stored.
+pub(super) struct Fill {
+    pub(super) upstream: Upstream<RequestBody>,
+    pub(super) permit: Permit,
+    /// The request as it came, by which the response is judged.
+    pub(super) asked: cache::Request,
+    /// The request as the worker gets it.
+    pub(super) request: Request<RequestBody>,
+}
+
+impl Fill {
+    /// Fetches. Where others wait for it, in a task of its own: the client that asked first may leave.
+    pub(super) async fn run(self) -> Filled {
+        if !self.permit.leads() {
+            return self.fetch().await;
+        }
+        let (mut give, taken) = oneshot::channel();
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                filled = self.fetch() => drop(give.send(filled)),
+                () = orphaned(&mut give) => {}
+            }
+        });
+        taken.await.unwrap_or(Err(Failure::Panic))
+    }
+
+    /// Fetches behind the back of a client that is served something stale meanwhile.
+    pub(super) fn run_behind(self) {
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                filled = self.fetch() => if let Err(failure) = filled {
+                    tracing::debug!(reason = failure.reason(), "not validated");
+                },
+                () = sleep(ORPHANED) => {}
+            }
+        });
+    }
+
+    async fn fetch(mut self) -> Filled {
+        let validates = self.permit.make_conditional(self.request.headers_mut());
+        let sent = SystemTime::now();
+        let mut response = match self.upstream.send(self.request).await {
+            Ok(response) => response,
+            Err(error) => {
+                let stale = self.permit.on_error(None).map(|(entry, status)| Kept::Stored(entry, status));
+                return stale.ok_or(error.into());
+            }
+        };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody has asked for another protocol (RFC 9110 §15.2.2).
+            return Err(UpstreamError::Malformed.into());
+        }
+        let has_length = has_length(response.headers(), response.status());
+        hop::remove(response.headers_mut(), |_| false);
+        if validates && response.status() == StatusCode::NOT_MODIFIED {
+            let renewed = self.permit.renew(&self.asked, sent, response.headers());
+            let renewed = renewed.map(|(entry, status)| Kept::Stored(entry, status));
+            return renewed.ok_or(UpstreamError::Malformed.into());
+        }
+        if is_failure(response.status())
+            && let Some((entry, status)) = self.permit.on_error(Some(response.status()))
+        {
+            return Ok(Kept::Stored(entry, status));
+        }
+        Ok(self.permit.keep(&self.asked, sent, response, has_length))
+    }
+}
+
+/// Ends when the client has left and the fetch has had its time since.
+async fn orphaned(give: &mut oneshot::Sender<Filled>) {
+    give.closed().await;
+    sleep(ORPHANED).await;
+}
+
+/// Statuses that `stale-if-error` is for (RFC 5861 §4).
+fn is_failure(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+/// Whether the end of the body can be told from its breaking off; one that ends with the connection may be half of it
+/// (RFC 9112 §8).
+fn has_length(headers: &HeaderMap, status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT
+        || headers.contains_key(header::CONTENT_LENGTH)
+        || headers.contains_key(header::TRANSFER_ENCODING)
+}
