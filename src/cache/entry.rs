@@ -249,10 +249,10 @@ pub fn strip_cookies(headers: &mut HeaderMap) {
     headers.remove("set-cookie2");
 }
 
-/// Whether a field is kept: not a visitor's cookie, not what is between us and the worker (RFC 9111 §3.1), and not `Age`,
-/// which is counted from here on.
+/// Whether a field is kept: not a visitor's cookie, not what is between us and the worker (RFC 9111 §3.1), not what says
+/// something of the body's way here, and not `Age`, which is counted from here on.
 fn is_stored(name: &HeaderName) -> bool {
-    !matches!(*name, header::SET_COOKIE | header::AGE | header::CONTENT_LENGTH)
+    !matches!(*name, header::SET_COOKIE | header::AGE | header::CONTENT_LENGTH | header::TRAILER)
         && name != "set-cookie2"
         && !name.as_str().starts_with("proxy-")
 }

@@ -7,7 +7,7 @@ use std::fmt;
 /// Host and request target as they were sent, and whatever else of the request can change what URL the application
 /// believes it was asked for. Compared byte by byte, never by a hash alone.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct CacheKey(Box<[u8]>);
+pub struct CacheKey(Vec<u8>);
 
 /// None of the parts can contain it: a target and a field value are visible characters, spaces and tabs.
 const SEPARATOR: u8 = b'\n';
@@ -29,7 +29,7 @@ impl CacheKey {
                 key.extend_from_slice(part);
             }
         }
-        Self(key.into())
+        Self(key)
     }
 
     /// The target as it is sent to the worker.

@@ -25,7 +25,7 @@ pub use entry::Entry;
 pub use filling::Reader;
 pub use key::CacheKey;
 pub use lookup::Lookup;
-pub use permit::{Kept, Passed, Permit, Request};
+pub use permit::{Kept, Passed, Permit};
 pub use reason::Reason;
 pub use serve::{Served, serve};
 pub use status::Status;

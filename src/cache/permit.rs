@@ -10,7 +10,7 @@ use super::{
 };
 use crate::message::{BodyError, cache_control::RequestControl};
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, request::Parts};
 use http_body::Body;
 use std::{
     sync::Arc,
@@ -28,14 +28,6 @@ pub struct Permit {
     /// Where others may wait.
     pub(super) leader: Option<Leader>,
     pub(super) began: Instant,
-}
-
-/// The request as it was before the worker's own fields were added: all that a response is judged by.
-pub struct Request {
-    /// Its target as it was sent.
-    pub target: String,
-    /// Its header fields.
-    pub headers: HeaderMap,
 }
 
 /// What becomes of a response.
@@ -78,14 +70,14 @@ impl Permit {
     /// `None` where nothing was stored.
     pub fn renew(
         self,
-        request: &Request,
+        request: &Parts,
         sent: SystemTime,
         not_modified: &HeaderMap,
     ) -> Option<(Arc<Entry>, Status)> {
         let stored = self.stored.clone()?;
         let now = Instant::now();
         let folders = &self.shared.options.fingerprinted;
-        let (renewed, storable) = stored.renewed(&request.asked(sent), not_modified, now, folders);
+        let (renewed, storable) = stored.renewed(&asked(request, sent), not_modified, now, folders);
         let renewed = Arc::new(renewed);
         let status = Status {
             forward_status: Some(StatusCode::NOT_MODIFIED),
@@ -103,11 +95,12 @@ impl Permit {
         Some((renewed, status))
     }
 
-    /// Stores a response if it may be stored, while it goes to the client. Hop-by-hop fields must be gone;
+    /// Stores a response if it may be stored, while it goes to the client. It is judged by the request as it was before the
+    /// worker's own fields were added. Hop-by-hop fields must be gone from the response;
     /// `has_length` says whether its end can be told from its breaking off.
     pub fn keep<B>(
         self,
-        request: &Request,
+        request: &Parts,
         sent: SystemTime,
         response: Response<B>,
         has_length: bool,
@@ -117,7 +110,7 @@ impl Permit {
     {
         let arrived = Instant::now();
         let status = Status::forwarded(Some(self.forward));
-        let asked = request.asked(sent);
+        let asked = asked(request, sent);
         let options = &self.shared.options;
         let (mut parts, body) = response.into_parts();
         let head = Head::new(&asked, parts.status, &parts.headers, &options.fingerprinted);
@@ -188,14 +181,7 @@ impl Permit {
     }
 }
 
-impl Request {
-    /// A copy of a request's head.
-    pub fn of<B>(request: &http::Request<B>) -> Self {
-        let target = CacheKey::target_of(request.uri()).to_owned();
-        Self { target, headers: request.headers().clone() }
-    }
-
-    fn asked(&self, sent: SystemTime) -> Asked<'_> {
-        Asked { target: &self.target, headers: &self.headers, sent, answered: SystemTime::now() }
-    }
+fn asked(request: &Parts, sent: SystemTime) -> Asked<'_> {
+    let target = CacheKey::target_of(&request.uri);
+    Asked { target, headers: &request.headers, sent, answered: SystemTime::now() }
 }

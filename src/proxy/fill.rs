@@ -2,12 +2,15 @@
 
 use super::{RequestBody, failure::Failure};
 use crate::{
-    cache::{self, Kept, Permit},
+    cache::{Kept, Permit},
     message::hop,
     upstream::{ResponseBody, Upstream, UpstreamError},
 };
-use http::{HeaderMap, Request, StatusCode, header};
-use std::time::{Duration, SystemTime};
+use http::{HeaderMap, Request, StatusCode, header, request::Parts};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::{sync::oneshot, time::sleep};
 
 /// A fetch whose client has left, and that nobody can have any longer if it takes longer than this.
@@ -21,7 +24,7 @@ pub(super) struct Fill {
     pub(super) upstream: Upstream<RequestBody>,
     pub(super) permit: Permit,
     /// The request as it came, by which the response is judged.
-    pub(super) asked: cache::Request,
+    pub(super) asked: Arc<Parts>,
     /// The request as the worker gets it.
     pub(super) request: Request<RequestBody>,
 }

@@ -18,7 +18,7 @@ use crate::{
     observe::Observe,
     upstream::{Upstream, UpstreamError},
 };
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, request::Parts};
 use hyper::body::Incoming;
 use std::{
     future::{Future, poll_fn},
@@ -82,11 +82,12 @@ impl Proxy {
             return Box::pin(upgrade::fetch(&self.upstream, exchange, request, protocol)).await;
         }
         let (response, status) = match self.cache.look_up(&request, exchange.began()).await {
-            Lookup::Fresh(entry, status) => (serve(&entry, &request, exchange), status),
+            Lookup::Fresh(entry, status) => (serve(&entry, &request.into_parts().0, exchange), status),
             Lookup::Stale(entry, status, permit) => {
+                let (request, _) = request.into_parts();
                 let response = serve(&entry, &request, exchange);
                 if let Some(permit) = permit {
-                    self.fill(permit, &request, exchange).run_behind();
+                    self.fill(permit, Arc::new(request), exchange).run_behind();
                 }
                 (response, status)
             }
@@ -129,7 +130,8 @@ impl Proxy {
         exchange: &mut Exchange,
     ) -> Result<(Response<Source>, Status), Failure> {
         self.wait_with_page(exchange).await?;
-        let filled = self.fill(permit, &request, exchange).run().await?;
+        let request = Arc::new(request.into_parts().0);
+        let filled = self.fill(permit, request.clone(), exchange).run().await?;
         exchange.worker_answered();
         Ok(match filled {
             Kept::Stored(entry, status) => (serve(&entry, &request, exchange), status),
@@ -137,14 +139,10 @@ impl Proxy {
         })
     }
 
-    /// A fetch on behalf of this request, which goes on without it.
-    fn fill(&self, permit: Permit, request: &Request<RequestBody>, exchange: &mut Exchange) -> Fill {
-        Fill {
-            upstream: self.upstream.clone(),
-            permit,
-            asked: cache::Request::of(request),
-            request: dress_copy(request, exchange),
-        }
+    /// A fetch on behalf of this request, which may go on without it.
+    fn fill(&self, permit: Permit, asked: Arc<Parts>, exchange: &mut Exchange) -> Fill {
+        let request = dress_copy(&asked, exchange);
+        Fill { upstream: self.upstream.clone(), permit, asked, request }
     }
 
     /// While the worker boots, a browser is better told so than left to wait.
@@ -179,9 +177,9 @@ impl Handler for Proxy {
 }
 
 /// A stored response as the answer to this request.
-fn serve(entry: &Entry, request: &Request<RequestBody>, exchange: &Exchange) -> Response<Source> {
+fn serve(entry: &Entry, request: &Parts, exchange: &Exchange) -> Response<Source> {
     let (now, date) = (exchange.began(), exchange.started());
-    cache::serve(entry, request.method(), request.headers(), now, date).map(Source::from)
+    cache::serve(entry, &request.method, &request.headers, now, date).map(Source::from)
 }
 
 /// The future's output, or `None` if it panicked: one bad request must not take its connection's others with it. (The

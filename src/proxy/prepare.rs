@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri, Version,
     header::{self, Entry},
+    request::Parts,
 };
 use http_body::Body;
 use std::time::UNIX_EPOCH;
@@ -44,11 +45,11 @@ pub(super) fn dress(mut request: Request<RequestBody>, exchange: &mut Exchange) 
     request
 }
 
-/// The same for a request of our own that follows a client's, which has no body.
-pub(super) fn dress_copy(request: &Request<RequestBody>, exchange: &mut Exchange) -> Request<RequestBody> {
+/// The same for a copy of a request without a body, which the worker gets in its place.
+pub(super) fn dress_copy(original: &Parts, exchange: &mut Exchange) -> Request<RequestBody> {
     let mut copy = Request::new(RequestBody::default());
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
+    *copy.uri_mut() = original.uri.clone();
+    *copy.headers_mut() = original.headers.clone();
     add_fields(copy.headers_mut(), exchange);
     copy
 }
