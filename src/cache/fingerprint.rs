@@ -49,7 +49,7 @@ fn is_fingerprinted(name: &str) -> bool {
     let Some((stem, is_code)) = asset_stem(name) else { return false };
     let stem = without_suffixes(stem);
     let hash = stem.rsplit(['-', '.']).next().unwrap_or(stem);
-    if is_hex_hash(hash) && !ends_with_uuid(stem) {
+    if is_hex_hash(hash, is_code) && !ends_with_uuid(stem) {
         return hash.len() < stem.len() || hash.len() >= 16 || (is_code && hash.len() >= 8);
     }
     match stem.len().checked_sub(8).and_then(|start| stem.split_at_checked(start)) {
@@ -86,13 +86,13 @@ fn without_suffixes(mut stem: &str) -> &str {
     stem
 }
 
-fn is_hex_hash(text: &str) -> bool {
+fn is_hex_hash(text: &str, is_code: bool) -> bool {
     let is_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let numerals = text.bytes().filter(u8::is_ascii_digit).count();
     let letters = text.len() - numerals;
     is_hex
         && match text.len() {
-            6..=12 => numerals > 0 && letters > 0 && is_mixed(text),
+            6..=12 => numerals > 0 && letters > 0 && is_mixed(text, is_code),
             16 | 20 => letters > 0,
             32 => !has_uuid_marks(text.as_bytes(), 12, 16),
             40 | 56 | 64 | 96 | 128 => true,
@@ -100,16 +100,18 @@ fn is_hex_hash(text: &str) -> bool {
         }
 }
 
-/// Whether short hex digits are anything but a number beside a word or a letter.
-fn is_mixed(text: &str) -> bool {
-    let changes = class_changes(text);
+/// Whether short hex digits are anything but a number beside a word or a letter. Nobody's private file is a script or a
+/// style: there only words and years count against it.
+fn is_mixed(text: &str, is_code: bool) -> bool {
     let has_words = || text.split(|c: char| c.is_ascii_digit()).any(is_hex_word);
     let numerals = text.trim_matches(|c: char| c.is_ascii_alphabetic());
+    let letters = text.len() - numerals.len();
     let is_year = || numerals.len() == 4 && (numerals.starts_with("19") || numerals.starts_with("20"));
-    match changes {
+    let is_long_code = is_code && text.len() >= 8;
+    match class_changes(text) {
         0 => false,
-        1 => numerals.len() >= 2 && text.len() - numerals.len() >= 3 && !has_words() && !is_year(),
-        2 => !has_words(),
+        1 => (is_long_code || (numerals.len() >= 2 && letters >= 3)) && !has_words() && !is_year(),
+        2 => is_long_code || !has_words(),
         _ => true,
     }
 }
