@@ -154,6 +154,7 @@ impl Config {
                 "THRUST_WORKER_SOCKET and THRUST_UPSTREAM_URL exclude each other: set one of them".into(),
             );
         }
+        self.check_cache(read);
         let (Some(front), Some(worker)) = (read.taken("PORT"), read.taken("THRUST_WORKER_PORT")) else {
             return;
         };
@@ -165,6 +166,20 @@ impl Config {
                 worker.variable.as_deref().unwrap_or("the default of THRUST_WORKER_PORT"),
             );
             read.fault(text);
+        }
+    }
+
+    /// An item that was allowed in so many words and can never be stored is worth a warning.
+    fn check_cache(&self, read: &mut Reader) {
+        let cache::Options { size, largest_item, .. } = self.cache;
+        let item = read.taken("THRUST_MAX_CACHE_ITEM_SIZE").and_then(|taken| taken.variable.as_deref());
+        if let Some(item) = item
+            && size > 0
+            && largest_item > size
+        {
+            let text =
+                format!("{item}: more than THRUST_CACHE_SIZE ({size} bytes); such bodies are never kept");
+            read.warnings.push(Warning(text));
         }
     }
 }
@@ -331,6 +346,9 @@ mod tests {
         let cache = config(&[("THRUST_CACHE_FINGERPRINTED", "/a/, /b")]).cache;
         assert_eq!(cache.fingerprinted, ["/a/", "/b"]);
         assert!(!faults(&[("THRUST_CACHE_FINGERPRINTED", "assets")]).is_empty());
+        let sizes = [("CACHE_SIZE", "1MB"), ("THRUST_MAX_CACHE_ITEM_SIZE", "2MB")];
+        let expected = "THRUST_MAX_CACHE_ITEM_SIZE: more than THRUST_CACHE_SIZE (1048576 bytes); such bodies are never kept";
+        assert_eq!(warnings(&sizes), [expected]);
     }
 
     #[test]
