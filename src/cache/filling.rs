@@ -69,6 +69,8 @@ struct State<B> {
 }
 
 enum End<B> {
+    /// All of it is here, and being stored.
+    Storing,
     Complete(Bytes, Option<HeaderMap>),
     Broken(BodyError),
     /// Not to be stored: the reader takes over from here.
@@ -124,11 +126,16 @@ where
         Ok((Self { shared, body: Some(body), share, largest: limits.largest }, reader))
     }
 
-    /// Gathers all of it.
+    /// Whether there is nothing to gather.
+    pub fn is_empty(&self) -> bool {
+        self.body.as_ref().is_none_or(B::is_end_stream)
+    }
+
+    /// Gathers all of it; its trailers.
     ///
     /// # Errors
     /// Why it cannot be stored.
-    pub async fn gather(mut self) -> Result<Bytes, Reason> {
+    pub async fn gather(&mut self) -> Result<Option<HeaderMap>, Reason> {
         while let Some(body) = &mut self.body {
             let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
             let Ok(frame) = timeout(ORPHANED, frame).await else {
@@ -146,7 +153,7 @@ where
                         return Err(reason);
                     }
                 }
-                Some(Ok(Err(frame))) => return Ok(self.complete(frame.into_trailers().ok())),
+                Some(Ok(Err(frame))) => return Ok(frame.into_trailers().ok()),
                 Some(Err(error)) => {
                     self.shared.end(|_| End::Broken(error));
                     return Err(Reason::BrokenOff);
@@ -154,7 +161,20 @@ where
                 None => break,
             }
         }
-        Ok(self.complete(None))
+        Ok(None)
+    }
+
+    /// Has what was gathered stored, and then shows the reader the end: whoever has seen that finds it stored.
+    pub fn complete(self, trailers: Option<HeaderMap>, store: impl FnOnce(Bytes)) {
+        let mut whole = Bytes::new();
+        self.shared.end(|gathered| {
+            let mut gathered = std::mem::take(gathered);
+            gathered.shrink_to_fit();
+            whole = gathered.into();
+            End::Storing
+        });
+        store(whole.clone());
+        self.shared.end(|_| End::Complete(whole, trailers));
     }
 
     fn add(&mut self, data: &Bytes) -> Result<(), Reason> {
@@ -168,17 +188,6 @@ where
             return Err(Reason::TooLarge);
         }
         if more > 0 && !self.share.grow(more) { Err(Reason::Busy) } else { Ok(()) }
-    }
-
-    fn complete(self, trailers: Option<HeaderMap>) -> Bytes {
-        let mut whole = Bytes::new();
-        self.shared.end(|gathered| {
-            let mut gathered = std::mem::take(gathered);
-            gathered.shrink_to_fit();
-            whole = gathered.into();
-            End::Complete(whole.clone(), trailers)
-        });
-        whole
     }
 }
 
@@ -206,7 +215,7 @@ impl<B> Drop for Collector<B> {
     fn drop(&mut self) {
         // Whoever drops it before its end, by a panic or with the runtime, leaves the reader with half a body.
         let mut state = self.shared.lock();
-        if state.end.is_none() {
+        if matches!(state.end, None | Some(End::Storing)) {
             state.end = Some(End::Broken(BodyError::WorkerGone));
             state.wake();
         }
@@ -229,8 +238,12 @@ where
             return Pin::new(rest).poll_frame(cx);
         }
         let mut state = this.shared.lock();
-        let piece = match &mut state.end {
+        let all_there = this.length == Some(state.gathered.len() as u64);
+        let piece = match &state.end {
             Some(End::Complete(whole, _)) => whole.slice(this.at..),
+            // Its last bytes are its end.
+            Some(End::Storing) => Bytes::new(),
+            None if all_there => Bytes::new(),
             _ => {
                 let piece = &state.gathered[this.at..];
                 Bytes::copy_from_slice(&piece[..piece.len().min(PIECE)])
@@ -241,7 +254,7 @@ where
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         match &mut state.end {
-            None => {
+            None | Some(End::Storing) => {
                 state.reader = Some(cx.waker().clone());
                 Poll::Pending
             }

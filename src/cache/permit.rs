@@ -136,7 +136,7 @@ impl Permit {
     }
 
     /// Stores a response once its body is complete, whoever may have left by then.
-    fn store<B>(mut self, head: Head, arrived: Instant, collector: Collector<B>)
+    fn store<B>(mut self, head: Head, arrived: Instant, mut collector: Collector<B>)
     where
         B: Body<Data = Bytes, Error = BodyError> + Unpin + Send + 'static,
     {
@@ -147,9 +147,13 @@ impl Permit {
             // Everybody has to ask for themselves: nobody waits.
             self.leader = None;
         }
+        let entry = move |body| Arc::new(Entry::new(head, body, arrived));
+        if collector.is_empty() {
+            return collector.complete(None, |body| self.land(entry(body)));
+        }
         tokio::spawn(async move {
             match collector.gather().await {
-                Ok(body) => self.land(Arc::new(Entry::new(head, body, arrived))),
+                Ok(trailers) => collector.complete(trailers, |body| self.land(entry(body))),
                 Err(reason) => {
                     tracing::debug!(key = ?self.key, reason = reason.name(), "not stored");
                     self.turn_down(reason);
