@@ -6,12 +6,14 @@ pub mod backend;
 pub mod client;
 pub mod load;
 pub mod message;
+pub mod stage;
 pub mod thrust;
 pub mod worker;
 
 pub use backend::{Backend, Connection};
 pub use client::{Client, get};
 pub use message::{Message, Response};
+pub use stage::{Answer, Latch, Stage};
 pub use thrust::Thrust;
 pub use worker::TestWorker;
 
