@@ -5,7 +5,7 @@ use super::{
     reason::Reason,
     vary::Selector,
 };
-use crate::message::{cache_control::RequestControl, date};
+use crate::message::{cache_control::RequestControl, conditional, date};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::time::{Duration, Instant, SystemTime};
@@ -160,12 +160,10 @@ impl Entry {
         if !self.has_validator() {
             return false;
         }
-        request.remove(header::RANGE);
-        request.remove(header::IF_RANGE);
+        conditional::ask_for_all(request);
         for (field, condition) in VALIDATORS {
-            match self.head.headers.get(field) {
-                Some(value) => drop(request.insert(condition, value.clone())),
-                None => drop(request.remove(condition)),
+            if let Some(value) = self.head.headers.get(field) {
+                request.insert(condition, value.clone());
             }
         }
         true

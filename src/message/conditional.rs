@@ -47,6 +47,13 @@ pub fn is_for_origin(request: &HeaderMap) -> bool {
     request.contains_key(header::IF_MATCH) || request.contains_key(header::IF_UNMODIFIED_SINCE)
 }
 
+/// Takes away what could make the answer anything but the whole response: conditions that a cache judges, and ranges.
+pub fn ask_for_all(request: &mut HeaderMap) {
+    for name in [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::RANGE, header::IF_RANGE] {
+        request.remove(name);
+    }
+}
+
 /// Whether a 304 made from a 200 carries this field of it (RFC 9110 §15.4.5): all but what describes the body that is
 /// not sent. `Last-Modified` stays, as nginx and Varnish have it: clients without an entity-tag renew what they hold by it.
 pub fn is_kept_in_304(name: &HeaderName) -> bool {

@@ -12,6 +12,7 @@ mod bad_input;
 mod boot;
 mod cache_ranges;
 mod cache_reuse;
+mod cache_validation;
 mod cache_vary;
 mod deadlines;
 mod exit_codes;
