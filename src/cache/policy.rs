@@ -2,7 +2,7 @@
 
 use super::{Reason, fingerprint};
 use crate::message::{age, cache_control::ResponseControl, date};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::time::{Duration, SystemTime};
 
 /// What is known of a request when its response is there.
@@ -189,8 +189,19 @@ fn is_fingerprinted(asked: &Asked, status: StatusCode, headers: &HeaderMap, fold
     status == StatusCode::OK
         && !says_something
         && !headers.contains_key("cdn-cache-control")
+        && !is_page(asked.target, headers)
         && !asked.headers.contains_key(header::AUTHORIZATION)
         && fingerprint::is_asset(asked.target, folders)
+}
+
+/// Whether it is HTML or JSON, whatever its name says: applications answer what they do not have with a page of their own.
+/// Source maps are JSON.
+fn is_page(target: &str, headers: &HeaderMap) -> bool {
+    let is = |kind: &HeaderValue, word: &[u8]| {
+        kind.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+    };
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    kinds.any(|kind| is(kind, b"html") || (is(kind, b"json") && !target.ends_with(".map")))
 }
 
 fn has_validator(headers: &HeaderMap) -> bool {

@@ -10,6 +10,7 @@ mod support;
 mod access_log;
 mod bad_input;
 mod boot;
+mod cache_assets;
 mod cache_invalidation;
 mod cache_ranges;
 mod cache_reuse;
