@@ -19,6 +19,7 @@ mod reason;
 mod serve;
 mod status;
 mod store;
+mod told;
 mod vary;
 
 pub use entry::Entry;

@@ -1,6 +1,6 @@
 //! A stored response as the answer to a request: whole, without a body, in part, or only its confirmation.
 
-use super::Entry;
+use super::{Entry, Status};
 use crate::message::{
     byteranges::Multipart,
     conditional,
@@ -29,6 +29,7 @@ pub enum Served {
 /// ranges.
 pub fn serve(
     entry: &Entry,
+    status: &Status,
     method: &Method,
     request: &HeaderMap,
     now: Instant,
@@ -46,8 +47,7 @@ pub fn serve(
     if *method == Method::HEAD {
         leave_body_out(&mut response);
     }
-    // Of a stored response the age is told always, a young one's too (RFC 9111 §5.1).
-    response.headers_mut().insert(header::AGE, HeaderValue::from(entry.age(now).as_secs()));
+    entry.tell(response.headers_mut(), status, now);
     response
 }
 
