@@ -28,7 +28,7 @@ fn the_log_tells_what_the_cache_did() {
     stage.script("/kept", [Answer::ok(&["Cache-Control: max-age=60"], "a")]);
     stage.script("/private", [Answer::ok(&["Cache-Control: private"], "b")]);
     for line in ["GET /kept", "GET /kept", "GET /private", "POST /private"] {
-        stage.ask(line, &[]);
+        stage.ask(line, &["X-Request-Id: name-1"]);
     }
     stage.thrust.await_log(|record| record["method"] == "POST");
     let log = stage.thrust.access_log();
@@ -38,6 +38,7 @@ fn the_log_tells_what_the_cache_did() {
     assert_eq!((words[1].0, words[1].1), (&"hit".into(), None));
     assert_eq!((words[2].0, words[2].1), (&"miss".into(), Some(&"private".into())));
     assert_eq!((words[3].0, words[3].1), (&"bypass".into(), Some(&"method".into())));
+    assert!(log.iter().all(|record| record["request_id"] == "name-1"), "{log:?}");
     assert!(log[0]["upstream_us"].is_u64() && log[1].get("upstream_us").is_none(), "{log:?}");
 }
 
