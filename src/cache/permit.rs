@@ -87,10 +87,7 @@ impl Permit {
         };
         match storable {
             Ok(()) => self.land(renewed.clone()),
-            Err(reason) => {
-                self.shared.store.forget(self.key.clone(), &stored);
-                self.turn_down(reason);
-            }
+            Err(reason) => self.turn_down(reason),
         }
         Some((renewed, status))
     }
@@ -173,10 +170,15 @@ impl Permit {
         }
     }
 
-    /// Releases whoever waits, and sees to it that nobody waits for this in vain for a while.
+    /// Releases whoever waits. Where the worker no longer wants it to be stored, nobody waits for it in vain for a while, and
+    /// what it said before does not come back.
     fn turn_down(self, reason: Reason) {
-        if reason.is_lasting() {
-            self.shared.uncacheable.mark(&self.key, Instant::now());
+        if !reason.is_lasting() {
+            return;
+        }
+        self.shared.uncacheable.mark(&self.key, Instant::now());
+        if let Some(stored) = &self.stored {
+            self.shared.store.forget(self.key, stored);
         }
     }
 

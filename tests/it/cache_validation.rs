@@ -304,3 +304,18 @@ fn a_worker_that_gives_no_answer_is_stood_in_for() {
         assert_eq!(response.status, if forbidden { 502 } else { 200 }, "{control}");
     }
 }
+
+#[test]
+fn what_the_worker_no_longer_wants_stored_does_not_come_back() {
+    let mut stage = Stage::new();
+    let page =
+        Answer::ok(&["Cache-Control: max-age=60, stale-if-error=600", "Age: 60", "ETag: \"a\""], "page");
+    for (target, answer) in [
+        ("/private", Answer::ok(&["Cache-Control: private"], "private")),
+        ("/deleted", Answer::new("404 Not Found", &[], "deleted")),
+    ] {
+        stage.script(target, [page.clone(), answer, Answer::new("503 Service Unavailable", &[], "down")]);
+        let statuses = [stage.get(target).status, stage.get(target).status, stage.get(target).status];
+        assert_eq!((statuses[0], statuses[2]), (200, 503), "{target}");
+    }
+}
