@@ -92,9 +92,9 @@ fn any_matches(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
 /// `If-Modified-Since` (RFC 9110 §13.1.3). What is no date, or several lines, is ignored.
 fn unmodified_since(request: &HeaderMap, response: &HeaderMap, now: SystemTime) -> bool {
     let date = |value: &HeaderValue| date::parse(value.as_bytes(), now);
-    let since = single(request, header::IF_MODIFIED_SINCE).and_then(date);
+    let Some(since) = single(request, header::IF_MODIFIED_SINCE).and_then(date) else { return false };
     let modified = response.get(header::LAST_MODIFIED).or_else(|| response.get(header::DATE)).and_then(date);
-    matches!((modified, since), (Some(modified), Some(since)) if modified <= since)
+    modified.is_some_and(|modified| modified <= since)
 }
 
 /// The members of a list of entity-tags: a comma within one separates nothing, one within anything else does.

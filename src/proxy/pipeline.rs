@@ -18,7 +18,7 @@ use crate::{
     observe::Observe,
     upstream::{Upstream, UpstreamError},
 };
-use http::{Request, Response, StatusCode, request::Parts};
+use http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts};
 use hyper::body::Incoming;
 use std::{
     future::{Future, poll_fn},
@@ -71,23 +71,24 @@ impl Proxy {
     async fn journey(
         &self,
         exchange: &mut Exchange,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Result<Answer, Failure> {
         admit(&request, &self.options)?;
         let switching = upgrade::asked(&request);
-        let request = cleanse(request, exchange, &self.options)?;
+        cleanse(&mut request, exchange, &self.options)?;
         if let Some(protocol) = switching {
             // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
             let request = dress(request, exchange);
             return Box::pin(upgrade::fetch(&self.upstream, exchange, request, protocol)).await;
         }
         let response = match self.cache.look_up(&request, exchange.began()).await {
-            Lookup::Fresh(entry, status) => serve(&entry, &status, &request.into_parts().0, exchange),
+            Lookup::Fresh(entry, status) => {
+                serve(&entry, &status, request.method(), request.headers(), exchange)
+            }
             Lookup::Stale(entry, status, permit) => {
-                let (request, _) = request.into_parts();
-                let response = serve(&entry, &status, &request, exchange);
+                let response = serve(&entry, &status, request.method(), request.headers(), exchange);
                 if let Some(permit) = permit {
-                    self.fill(permit, Arc::new(request), exchange).run_behind();
+                    self.fill(permit, Arc::new(request.into_parts().0), exchange).run_behind();
                 }
                 response
             }
@@ -134,7 +135,9 @@ impl Proxy {
         let filled = self.fill(permit, request.clone(), exchange).run().await?;
         exchange.worker_answered();
         Ok(match filled {
-            Kept::Stored(entry, status) => serve(&entry, &status, &request, exchange),
+            Kept::Stored(entry, status) => {
+                serve(&entry, &status, &request.method, &request.headers, exchange)
+            }
             Kept::Passed(response, status) => tell(depart(response.map(Source::from)), &status, exchange),
         })
     }
@@ -176,11 +179,17 @@ impl Handler for Proxy {
     }
 }
 
-/// A stored response as the answer to this request.
-fn serve(entry: &Entry, status: &Status, request: &Parts, exchange: &mut Exchange) -> Response<Source> {
+/// A stored response as the answer to a request with these fields.
+fn serve(
+    entry: &Entry,
+    status: &Status,
+    method: &Method,
+    headers: &HeaderMap,
+    exchange: &mut Exchange,
+) -> Response<Source> {
     exchange.cached(status);
     let (now, date) = (exchange.began(), exchange.started());
-    cache::serve(entry, status, &request.method, &request.headers, now, date).map(Source::from)
+    cache::serve(entry, status, method, headers, now, date).map(Source::from)
 }
 
 /// The future's output, or `None` if it panicked: one bad request must not take its connection's others with it. (The
