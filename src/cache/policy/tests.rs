@@ -300,7 +300,10 @@ fn fingerprinted_assets() {
     const ASSET: &str = "/assets/app-0f9e8d7c6b5a.js";
     assert_eq!(judge(ASSET, "", 200, "").unwrap().lifetime, Duration::from_secs(31_536_000));
     assert_eq!(judge(ASSET, "", 200, "").unwrap().initial_age, Duration::ZERO);
-    assert!(judge(ASSET, "cookie: a=b", 200, "etag: a | vary: accept-encoding").is_ok());
+    assert!(
+        judge(ASSET, "cookie: a=b", 200, "etag: a | vary: accept-encoding | content-type: text/css").is_ok()
+    );
+    assert!(judge("/assets/app-0f9e8d7c6b5a.js.map", "", 200, "content-type: application/json").is_ok());
     for (target, request, status, response, reason) in [
         ("/app-0f9e8d7c6b5a.js", "", 200, "", Reason::NoLifetime),
         ("/assets/app.js", "", 200, "", Reason::NoLifetime),
@@ -316,6 +319,15 @@ fn fingerprinted_assets() {
         (ASSET, "", 200, "expires: 0", Reason::Stale),
         (ASSET, "", 200, "pragma: x", Reason::NoLifetime),
         (ASSET, "", 200, "set-cookie: a=b", Reason::SetCookie),
+        (ASSET, "", 200, "content-type: text/html", Reason::NoLifetime),
+        (ASSET, "", 200, "content-type: Application/XHTML+xml", Reason::NoLifetime),
+        (
+            ASSET,
+            "",
+            200,
+            "content-type: text/css | content-type: application/problem+JSON",
+            Reason::NoLifetime,
+        ),
         (ASSET, "authorization: a", 200, "", Reason::Authorization),
     ] {
         assert_eq!(judge(target, request, status, response), Err(reason), "{target} {request} {response}");
