@@ -1,7 +1,7 @@
 //! One stored response.
 
 use super::{
-    policy::{self, Asked, Freshness},
+    policy::{self, Asked, Freshness, Use},
     reason::Reason,
     status::{CACHE_STATUS, Status, X_CACHE},
     told::Told,
@@ -32,17 +32,6 @@ pub struct Head {
     is_relayed: bool,
     selector: Selector,
     freshness: Freshness,
-}
-
-/// What may be done with an entry for a certain request at a certain time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
-    /// Served as it is.
-    Fresh,
-    /// Served, and validated behind (RFC 5861 §3).
-    WhileRevalidate,
-    /// Validated first.
-    Validate,
 }
 
 impl Head {
@@ -136,23 +125,7 @@ impl Entry {
 
     /// What may be done with it for a request that says this (RFC 9111 §4.2, §5.2.1).
     pub fn use_for(&self, control: &RequestControl, now: Instant) -> Use {
-        let Freshness { lifetime, while_revalidate, max_stale_allowed, always_validate, .. } =
-            self.head.freshness;
-        let age = self.age(now);
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        if always_validate || control.no_cache || control.max_age.is_some_and(|max| age > seconds(max)) {
-            return Use::Validate;
-        }
-        if lifetime > age {
-            let wanted = seconds(control.min_fresh.unwrap_or(0));
-            return if lifetime - age >= wanted { Use::Fresh } else { Use::Validate };
-        }
-        let staleness = age - lifetime;
-        match control.max_stale {
-            Some(max) if max_stale_allowed && staleness <= seconds(max) => Use::Fresh,
-            _ if staleness < while_revalidate => Use::WhileRevalidate,
-            _ => Use::Validate,
-        }
+        self.head.freshness.use_for(control, self.age(now))
     }
 
     /// Whether it may be served because the worker has failed: with a status (RFC 5861 §4), or by giving no answer at all,
@@ -282,3 +255,6 @@ fn is_stored(name: &HeaderName) -> bool {
         && name != "set-cookie2"
         && !name.as_str().starts_with("proxy-")
 }
+
+#[cfg(test)]
+mod tests;

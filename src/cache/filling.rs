@@ -286,3 +286,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
