@@ -7,7 +7,7 @@ use super::{
     told::Told,
     vary::Selector,
 };
-use crate::message::{cache_control::RequestControl, conditional, date};
+use crate::message::{cache_control::RequestControl, conditional, date, hop};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::time::{Duration, Instant, SystemTime};
@@ -50,6 +50,14 @@ impl Head {
         let selector = Selector::of(headers, asked.headers).ok_or(Reason::Vary)?;
         let is_relayed = headers.contains_key(CACHE_STATUS);
         Ok(Self { status, headers: compact(headers, asked.answered), is_relayed, selector, freshness })
+    }
+
+    /// The same with these fields, for the one client that gets it. Cookies are for that client.
+    fn for_one(&self, mut headers: HeaderMap) -> Self {
+        let is_relayed = headers.contains_key(CACHE_STATUS);
+        hop::retain(&mut headers, |name| !name.as_str().starts_with("proxy-"));
+        headers.insert(X_CACHE, HeaderValue::from_static("hit"));
+        Self { headers, is_relayed, freshness: Freshness::NONE, ..self.clone() }
     }
 
     /// The status.
@@ -186,7 +194,7 @@ impl Entry {
         }
         let (head, storable) = match Head::new(asked, self.head.status, &headers, folders) {
             Ok(head) => (head, Ok(())),
-            Err(reason) => (Head { headers, freshness: Freshness::NONE, ..self.head.clone() }, Err(reason)),
+            Err(reason) => (self.head.for_one(headers), Err(reason)),
         };
         (Self::new(head, self.body.clone(), arrived), storable)
     }

@@ -115,16 +115,15 @@ pub fn freshness(
     check_control(&control)?;
     let declared_public = own.is_some_and(|own| own.public || own.s_maxage.is_some());
     check_credentials(asked, headers, &control, declared_public)?;
-    let lifetime = match lifetime(&control, targeted.is_some(), headers, asked) {
-        None if is_fingerprinted(asked, status, headers, folders) => Some(FOREVER),
-        None if may_be_validated(&control, status) && has_validator(headers) => Some(Duration::ZERO),
-        lifetime => lifetime,
+    let uses = stale_uses(&control);
+    let (lifetime, always_validate) = match lifetime(&control, targeted.is_some(), headers, asked) {
+        Some(lifetime) => (lifetime, uses.always_validate),
+        None if is_fingerprinted(asked, status, headers, folders) => (FOREVER, false),
+        None if may_be_validated(&control, status) && has_validator(headers) => (Duration::ZERO, true),
+        None => return Err(Reason::NoLifetime),
     };
-    let freshness = Freshness {
-        lifetime: lifetime.ok_or(Reason::NoLifetime)?,
-        initial_age: initial_age(asked, headers),
-        ..stale_uses(&control)
-    };
+    let initial_age = initial_age(asked, headers);
+    let freshness = Freshness { lifetime, initial_age, always_validate, ..uses };
     if freshness.is_reusable() || freshness.has_grace() {
         return Ok(freshness);
     }

@@ -42,7 +42,7 @@ use Difference::{TheyStore, TheyUse, WeStore, WeUse};
 type Rule = fn(&Case, Difference) -> bool;
 
 /// The rule by which we are right, with its section of RFC 9111, and to which differences it applies.
-const JUSTIFIED: [(&str, Rule); 13] = [
+const JUSTIFIED: [(&str, Rule); 14] = [
     (
         "no heuristic freshness: what says nothing of its lifetime is not kept (§4.2.2: MAY)",
         |case, difference| difference == TheyStore(Reason::NoLifetime) && case.lifetime().is_none(),
@@ -102,6 +102,10 @@ const JUSTIFIED: [(&str, Rule); 13] = [
         |case, difference| {
             matches!(difference, TheyUse { .. }) && case.says("no-cache") && has(&case.later, "max-stale")
         },
+    ),
+    (
+        "what has no lifetime is validated each time, whatever max-stale says (§4.2.4: may be served, not must)",
+        |case, difference| case.only_they_use_stale(difference) && case.lifetime().is_none(),
     ),
     ("max-stale includes the last second that it names (§5.2.1.2)", |case, difference| {
         let last = case.wanted("max-stale").map(|more| case.lifetime().unwrap_or(0) + more);
