@@ -10,6 +10,7 @@ mod support;
 mod access_log;
 mod bad_input;
 mod boot;
+mod cache_together;
 mod deadlines;
 mod exit_codes;
 mod footprint;

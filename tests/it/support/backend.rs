@@ -70,6 +70,15 @@ impl Backend {
         Backend::start(move |connection| while connection.request().is_some() && connection.send(&bytes) {})
     }
 
+    /// Answers every request with what this makes of it, and keeps the connection.
+    pub fn answer(make: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Backend {
+        Backend::start(move |connection| {
+            while let Some(request) = connection.request()
+                && connection.send(make(&request))
+            {}
+        })
+    }
+
     /// Answers every request with these bytes, and closes the connection.
     pub fn respond_and_close(bytes: impl AsRef<[u8]>) -> Backend {
         let bytes = bytes.as_ref().to_vec();
