@@ -1,8 +1,8 @@
 //! One fetch for all who want the same at the same time, whatever becomes of the one who asked first.
 
 use crate::support::{
-    Backend, Client, Connection, Crowd, Latch, Response, TestWorker, Thrust, holds_within, wait_until,
-    worker::Gate,
+    Backend, Client, Connection, Crowd, Latch, Response, TestWorker, Thrust, backend::ok, holds_within,
+    wait_until, worker::Gate,
 };
 use socket2::SockRef;
 use std::time::{Duration, Instant};
@@ -28,56 +28,32 @@ fn a_cold_key_is_fetched_once() {
 
 #[test]
 fn an_expired_key_is_validated_once() {
-    let latch = Latch::new();
-    let validation = latch.clone();
-    let backend = Backend::answer(move |request| {
-        if request.header("if-none-match") != Some("\"v\"") {
-            return old("shared");
-        }
-        validation.wait();
-        b"HTTP/1.1 304 Not Modified\r\nETag: \"v\"\r\nCache-Control: max-age=60\r\n\r\n".to_vec()
-    });
-    let thrust = Thrust::in_front_of(&backend);
-    expire(&thrust, "/a");
-    let mut crowd = Crowd::ask(thrust.port(), 100, "/a", "");
-    backend.await_requests(2);
-    latch.open();
-    assert_shared(&crowd.responses());
-    assert_eq!(backend.requests().len(), 2);
-}
-
-#[test]
-fn an_expired_key_whose_content_has_changed_is_fetched_once() {
-    let latch = Latch::new();
-    let validation = latch.clone();
-    let backend = Backend::answer(move |request| {
-        if request.header("if-none-match").is_none() {
-            return old("before");
-        }
-        validation.wait();
-        SHARED.into()
-    });
-    let thrust = Thrust::in_front_of(&backend);
-    expire(&thrust, "/a");
-    let mut crowd = Crowd::ask(thrust.port(), 100, "/a", "");
-    backend.await_requests(2);
-    latch.open();
-    assert_shared(&crowd.responses());
-    assert_eq!(backend.requests().len(), 2);
+    let renewed = "HTTP/1.1 304 Not Modified\r\nETag: \"v\"\r\nCache-Control: max-age=60\r\n\r\n";
+    for (stored, answer) in [("shared", renewed), ("before", SHARED)] {
+        let latch = Latch::new();
+        let held = latch.clone();
+        let backend = Backend::answer(move |request| {
+            if request.header("if-none-match").is_none() {
+                return ok("Cache-Control: max-age=60\r\nAge: 59\r\nETag: \"v\"", stored);
+            }
+            held.wait();
+            answer.into()
+        });
+        let thrust = Thrust::in_front_of(&backend);
+        expire(&thrust, "/a");
+        let mut crowd = Crowd::ask(thrust.port(), 100, "/a", "");
+        backend.await_requests(2);
+        latch.open();
+        assert_shared(&crowd.responses());
+        assert_eq!(backend.requests().len(), 2, "{answer}");
+    }
 }
 
 #[test]
 fn the_first_client_s_leaving_takes_nothing_from_the_others() {
     for before_leaving in [0, SHARED.find("\r\n\r\n").unwrap() + 4, SHARED.len() - 3] {
         let latch = Latch::new();
-        let released = latch.clone();
-        let backend = Backend::start(move |connection| {
-            if connection.request().is_some() {
-                connection.send(&SHARED[..before_leaving]);
-                released.wait();
-                connection.send(&SHARED[before_leaving..]);
-            }
-        });
+        let backend = held_after(before_leaving, &latch);
         let thrust = Thrust::in_front_of(&backend);
         let mut leader = Client::connect(thrust.port());
         leader.send_get("/a");
@@ -340,14 +316,7 @@ fn a_worker_s_death_ends_everybody_s_waiting() {
 fn shutting_down_loses_nobody_s_response() {
     for begun in [0, SHARED.len() - 3] {
         let latch = Latch::new();
-        let released = latch.clone();
-        let backend = Backend::start(move |connection| {
-            if connection.request().is_some() {
-                connection.send(&SHARED[..begun]);
-                released.wait();
-                connection.send(&SHARED[begun..]);
-            }
-        });
+        let backend = held_after(begun, &latch);
         let thrust = Thrust::in_front_of(&backend);
         let mut crowd = Crowd::ask(thrust.port(), 20, "/a", "");
         backend.await_requests(1);
@@ -371,10 +340,16 @@ fn held(latch: &Latch, response: &'static str) -> Backend {
     })
 }
 
-/// A response that is stale after a second.
-fn old(body: &str) -> Vec<u8> {
-    let fields = "Cache-Control: max-age=60\r\nAge: 59\r\nETag: \"v\"";
-    format!("HTTP/1.1 200 OK\r\n{fields}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into()
+/// Sends so many bytes of the shared response at once, and the rest when the latch is open.
+fn held_after(length: usize, latch: &Latch) -> Backend {
+    let latch = latch.clone();
+    Backend::start(move |connection| {
+        if connection.request().is_some() {
+            connection.send(&SHARED[..length]);
+            latch.wait();
+            connection.send(&SHARED[length..]);
+        }
+    })
 }
 
 /// Has it stored, and waits until it is stale.

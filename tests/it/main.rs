@@ -10,6 +10,8 @@ mod support;
 mod access_log;
 mod bad_input;
 mod boot;
+mod cache_attacks;
+mod cache_poisoning;
 mod cache_together;
 mod deadlines;
 mod exit_codes;

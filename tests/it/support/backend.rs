@@ -99,6 +99,14 @@ impl Backend {
         })
     }
 
+    /// Answers every request with 200, these fields, and the request as it came.
+    pub fn mirror(fields: &str) -> Backend {
+        let fields = fields.to_owned();
+        Backend::answer(move |request| {
+            ok(&fields, &String::from_utf8_lossy(&[&request.raw_head[..], &request.body].concat()))
+        })
+    }
+
     /// Where it listens, as `THRUST_UPSTREAM_URL` wants it.
     pub fn url(&self) -> String {
         match &self.place {
@@ -155,6 +163,11 @@ impl Backend {
         });
         Backend { place, shared }
     }
+}
+
+/// A response with these fields, a length and this body.
+pub fn ok(fields: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\n{fields}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into()
 }
 
 impl Drop for Backend {
