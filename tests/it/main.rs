@@ -11,6 +11,7 @@ mod access_log;
 mod bad_input;
 mod boot;
 mod cache_attacks;
+mod cache_bodies;
 mod cache_poisoning;
 mod cache_together;
 mod deadlines;
