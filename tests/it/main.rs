@@ -12,6 +12,7 @@ mod bad_input;
 mod boot;
 mod cache_attacks;
 mod cache_bodies;
+mod cache_bounds;
 mod cache_poisoning;
 mod cache_together;
 mod deadlines;
