@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// A whole response that everybody may have, and its body.
 const SHARED: &str = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 6\r\n\r\nshared";
 
+/// Less than anybody waits for somebody else's fetch.
+const SOON: Duration = Duration::from_secs(4);
+
 #[test]
 fn a_cold_key_is_fetched_once() {
     let latch = Latch::new();
@@ -138,11 +141,15 @@ fn an_answer_that_is_not_for_everybody_releases_all_at_its_head() {
         let mut crowd = Crowd::ask(thrust.port(), 6, "/a", "");
         backend.await_requests(1);
         first.open();
+        let begun = Instant::now();
         assert!(crowd.heads().iter().all(|head| head.cache() == "miss"), "{status} {field}");
+        assert!(begun.elapsed() < SOON, "they have waited in vain: {status} {field}");
         assert_eq!(backend.requests().len(), 6, "{status} {field}");
         let mut again = Crowd::ask(thrust.port(), 6, "/a", "X-Turn: 2\r\n");
         // Nobody waits for another one's answer: the backend has not sent any.
-        backend.await_requests(if remembered { 12 } else { 7 });
+        let count = if remembered { 12 } else { 7 };
+        let sent = holds_within(SOON, || backend.requests().len() == count);
+        assert!(sent, "{} of {count} are sent: {status} {field}", backend.requests().len());
         all.open();
         again.heads();
         assert_eq!(backend.requests().len(), 12, "{status} {field}");
@@ -184,8 +191,10 @@ fn a_body_that_breaks_off_is_not_stored_and_the_others_ask_for_themselves() {
         let mut crowd = Crowd::ask(thrust.port(), 5, "/a", "");
         assert_eq!(backend.requests().len(), 1);
         latch.open();
+        let broken = Instant::now();
         assert!(leader.body(&mut head).is_err(), "{begun:?}");
         assert_shared(&crowd.responses());
+        assert!(broken.elapsed() < SOON, "they have waited in vain: {begun:?}");
         assert!((2..=6).contains(&backend.requests().len()));
         assert_eq!(Client::connect(thrust.port()).get("/a").text(), "shared");
     }
@@ -210,7 +219,7 @@ fn a_fetch_that_hangs_holds_the_others_up_for_a_while_only() {
     let begun = Instant::now();
     let mut crowd = Crowd::ask(thrust.port(), 5, "/a", "");
     assert_shared(&crowd.responses());
-    assert!(begun.elapsed() > Duration::from_secs(4), "they have not waited");
+    assert!(begun.elapsed() > SOON, "they have not waited");
     assert_eq!(Client::connect(thrust.port()).get("/a").cache(), "hit");
     latch.open();
     assert_eq!(leader.response().text(), "shared");
@@ -293,7 +302,7 @@ fn assert_both_are_sent(first: (&str, &str), second: (&str, &str)) {
     leader.send_request(first.0, "/a", first.1);
     backend.await_requests(1);
     other.send_request(second.0, "/a", second.1);
-    let both = holds_within(Duration::from_secs(4), || backend.requests().len() == 2);
+    let both = holds_within(SOON, || backend.requests().len() == 2);
     assert!(both, "{second:?} waits for {first:?}");
     latch.open();
     assert_eq!((leader.response_to(first.0).status, other.response_to(second.0).status), (200, 200));
@@ -309,7 +318,7 @@ fn a_worker_s_death_ends_everybody_s_waiting() {
     let begun = Instant::now();
     Client::connect(thrust.port()).send_get("/exit/3");
     assert!(crowd.responses().iter().all(|response| response.status == 502));
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
 }
 
 #[test]
