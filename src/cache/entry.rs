@@ -1,11 +1,13 @@
 //! One stored response.
 
 use super::{
-    policy::{self, Asked, Freshness},
+    policy::{self, Asked, Freshness, Use},
     reason::Reason,
+    status::{CACHE_STATUS, Status, X_CACHE},
+    told::Told,
     vary::Selector,
 };
-use crate::message::{cache_control::RequestControl, date};
+use crate::message::{cache_control::RequestControl, conditional, date};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::time::{Duration, Instant, SystemTime};
@@ -17,26 +19,19 @@ pub struct Entry {
     body: Bytes,
     /// When its header arrived, and `freshness.initial_age` began to grow.
     arrived: Instant,
+    told: Told,
 }
 
 /// All of a response that can be stored but for its body.
 #[derive(Debug, Clone)]
 pub struct Head {
     status: StatusCode,
+    /// With room for what every hit is told: cloned and then enlarged, a map would be allocated twice.
     headers: HeaderMap,
+    /// Whether caches nearer to the origin have said something of themselves.
+    is_relayed: bool,
     selector: Selector,
     freshness: Freshness,
-}
-
-/// What may be done with an entry for a certain request at a certain time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
-    /// Served as it is.
-    Fresh,
-    /// Served, and validated behind (RFC 5861 §3).
-    WhileRevalidate,
-    /// Validated first.
-    Validate,
 }
 
 impl Head {
@@ -53,7 +48,8 @@ impl Head {
     ) -> Result<Self, Reason> {
         let freshness = policy::freshness(asked, status, headers, folders)?;
         let selector = Selector::of(headers, asked.headers).ok_or(Reason::Vary)?;
-        Ok(Self { status, headers: compact(headers, asked.answered), selector, freshness })
+        let is_relayed = headers.contains_key(CACHE_STATUS);
+        Ok(Self { status, headers: compact(headers, asked.answered), is_relayed, selector, freshness })
     }
 
     /// The status.
@@ -80,7 +76,7 @@ impl Head {
 impl Entry {
     /// A response whose body is complete.
     pub fn new(head: Head, body: Bytes, arrived: Instant) -> Self {
-        Self { head, body, arrived }
+        Self { head, body, arrived, told: Told::default() }
     }
 
     /// Everything but the body.
@@ -114,25 +110,22 @@ impl Entry {
         VALIDATORS.iter().any(|(field, _)| self.head.headers.contains_key(field))
     }
 
+    /// Writes what only now can be said into a header made from the stored one: its age, which is told of a young response too
+    /// (RFC 9111 §5.1), and what the cache did.
+    pub fn tell(&self, headers: &mut HeaderMap, status: &Status, now: Instant) {
+        let (age, plain_hit) = self.told.at(self.age(now).as_secs(), self.ttl(now));
+        headers.insert(header::AGE, age);
+        let status = if status.forward.is_none() { plain_hit } else { status.value() };
+        if self.head.is_relayed {
+            headers.append(CACHE_STATUS, status);
+        } else {
+            headers.insert(CACHE_STATUS, status);
+        }
+    }
+
     /// What may be done with it for a request that says this (RFC 9111 §4.2, §5.2.1).
     pub fn use_for(&self, control: &RequestControl, now: Instant) -> Use {
-        let Freshness { lifetime, while_revalidate, max_stale_allowed, always_validate, .. } =
-            self.head.freshness;
-        let age = self.age(now);
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        if always_validate || control.no_cache || control.max_age.is_some_and(|max| age > seconds(max)) {
-            return Use::Validate;
-        }
-        if lifetime > age {
-            let wanted = seconds(control.min_fresh.unwrap_or(0));
-            return if lifetime - age >= wanted { Use::Fresh } else { Use::Validate };
-        }
-        let staleness = age - lifetime;
-        match control.max_stale {
-            Some(max) if max_stale_allowed && staleness <= seconds(max) => Use::Fresh,
-            _ if staleness < while_revalidate => Use::WhileRevalidate,
-            _ => Use::Validate,
-        }
+        self.head.freshness.use_for(control, self.age(now))
     }
 
     /// Whether it may be served because the worker has failed: with a status (RFC 5861 §4), or by giving no answer at all,
@@ -160,12 +153,10 @@ impl Entry {
         if !self.has_validator() {
             return false;
         }
-        request.remove(header::RANGE);
-        request.remove(header::IF_RANGE);
+        conditional::ask_for_all(request);
         for (field, condition) in VALIDATORS {
-            match self.head.headers.get(field) {
-                Some(value) => drop(request.insert(condition, value.clone())),
-                None => drop(request.remove(condition)),
+            if let Some(value) = self.head.headers.get(field) {
+                request.insert(condition, value.clone());
             }
         }
         true
@@ -183,6 +174,10 @@ impl Entry {
         let mut headers = self.head.headers.clone();
         // It was the stored response's; this one's may be absent, and then it is young.
         headers.remove(header::DATE);
+        headers.remove(header::AGE);
+        if !self.head.is_relayed {
+            headers.remove(CACHE_STATUS);
+        }
         for name in not_modified.keys().filter(|name| !describes_body(name)) {
             headers.remove(name);
             for value in not_modified.get_all(name) {
@@ -231,7 +226,7 @@ fn describes_body(name: &HeaderName) -> bool {
 fn compact(headers: &HeaderMap, answered: SystemTime) -> HeaderMap {
     let kept = || headers.iter().filter(|(name, _)| is_stored(name));
     let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
-    let mut compact = HeaderMap::with_capacity(kept().count() + 1);
+    let mut compact = HeaderMap::with_capacity(kept().count() + 4);
     for (name, value) in kept() {
         values.extend_from_slice(value.as_bytes());
         let bytes = values.split().freeze();
@@ -240,6 +235,9 @@ fn compact(headers: &HeaderMap, answered: SystemTime) -> HeaderMap {
         compact.append(name, value);
     }
     compact.entry(header::DATE).or_insert_with(|| date::format(answered));
+    compact.insert(header::AGE, HeaderValue::from_static("0"));
+    compact.insert(X_CACHE, HeaderValue::from_static("hit"));
+    compact.entry(CACHE_STATUS).or_insert(HeaderValue::from_static("thrust"));
     compact
 }
 
@@ -253,6 +251,10 @@ pub fn strip_cookies(headers: &mut HeaderMap) {
 /// something of the body's way here, and not `Age`, which is counted from here on.
 fn is_stored(name: &HeaderName) -> bool {
     !matches!(*name, header::SET_COOKIE | header::AGE | header::CONTENT_LENGTH | header::TRAILER)
+        && *name != X_CACHE
         && name != "set-cookie2"
         && !name.as_str().starts_with("proxy-")
 }
+
+#[cfg(test)]
+mod tests;

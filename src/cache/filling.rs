@@ -83,6 +83,8 @@ struct State<B> {
 }
 
 enum End<B> {
+    /// All of it is here, and being stored.
+    Storing,
     Complete(Bytes, Option<HeaderMap>),
     Broken(BodyError),
     /// Not to be stored: the reader takes over from here.
@@ -139,11 +141,16 @@ where
         Ok((Self { shared, body: Some(body), share: Some(share), largest: limits.largest }, reader))
     }
 
-    /// Gathers all of it.
+    /// Whether there is nothing to gather.
+    pub fn is_empty(&self) -> bool {
+        self.body.as_ref().is_none_or(B::is_end_stream)
+    }
+
+    /// Gathers all of it; its trailers.
     ///
     /// # Errors
     /// Why it cannot be stored.
-    pub async fn gather(mut self) -> Result<Bytes, Reason> {
+    pub async fn gather(&mut self) -> Result<Option<HeaderMap>, Reason> {
         while let Some(body) = &mut self.body {
             let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
             let Ok(frame) = timeout(ORPHANED, frame).await else {
@@ -161,7 +168,7 @@ where
                         return Err(reason);
                     }
                 }
-                Some(Ok(Err(frame))) => return Ok(self.complete(frame.into_trailers().ok())),
+                Some(Ok(Err(frame))) => return Ok(frame.into_trailers().ok()),
                 Some(Err(error)) => {
                     self.shared.end(|_| End::Broken(error));
                     return Err(Reason::BrokenOff);
@@ -169,7 +176,21 @@ where
                 None => break,
             }
         }
-        Ok(self.complete(None))
+        Ok(None)
+    }
+
+    /// Has what was gathered stored, and then shows the reader the end: whoever has seen that finds it stored.
+    pub fn complete(mut self, trailers: Option<HeaderMap>, store: impl FnOnce(Bytes)) {
+        let mut whole = Bytes::new();
+        let share = self.share.take();
+        self.shared.end(|gathered| {
+            let mut body = std::mem::take(gathered);
+            body.shrink_to_fit();
+            whole = Bytes::from_owner(Whole { body, _share: share });
+            End::Storing
+        });
+        store(whole.clone());
+        self.shared.end(|_| End::Complete(whole, trailers));
     }
 
     fn add(&mut self, data: &Bytes) -> Result<(), Reason> {
@@ -183,18 +204,6 @@ where
         }
         let room = self.share.as_mut().is_some_and(|share| share.grow_to(held));
         if room { Ok(()) } else { Err(Reason::Busy) }
-    }
-
-    fn complete(mut self, trailers: Option<HeaderMap>) -> Bytes {
-        let mut whole = Bytes::new();
-        let share = self.share.take();
-        self.shared.end(|gathered| {
-            let mut body = std::mem::take(gathered);
-            body.shrink_to_fit();
-            whole = Bytes::from_owner(Whole { body, _share: share });
-            End::Complete(whole.clone(), trailers)
-        });
-        whole
     }
 }
 
@@ -222,7 +231,7 @@ impl<B> Drop for Collector<B> {
     fn drop(&mut self) {
         // Whoever drops it before its end, by a panic or with the runtime, leaves the reader with half a body.
         let mut state = self.shared.lock();
-        if state.end.is_none() {
+        if matches!(state.end, None | Some(End::Storing)) {
             state.end = Some(End::Broken(BodyError::WorkerGone));
             state.wake();
         }
@@ -245,8 +254,12 @@ where
             return Pin::new(rest).poll_frame(cx);
         }
         let mut state = this.shared.lock();
-        let piece = match &mut state.end {
+        let all_there = this.length == Some(state.gathered.len() as u64);
+        let piece = match &state.end {
             Some(End::Complete(whole, _)) => whole.slice(this.at..),
+            // Its last bytes are its end.
+            Some(End::Storing) => Bytes::new(),
+            None if all_there => Bytes::new(),
             _ => {
                 let piece = &state.gathered[this.at..];
                 Bytes::copy_from_slice(&piece[..piece.len().min(PIECE)])
@@ -257,7 +270,7 @@ where
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         match &mut state.end {
-            None => {
+            None | Some(End::Storing) => {
                 state.reader = Some(cx.waker().clone());
                 Poll::Pending
             }
@@ -289,3 +302,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,3 +143,151 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+    use tokio::time::Instant as Paused;
+
+    fn by_accept(request: &str) -> Selector {
+        Selector::of(&fields("vary: accept"), &fields(request)).unwrap()
+    }
+
+    fn varying(request: &str, vary: &str) -> Arc<Entry> {
+        Arc::new(entry(
+            request,
+            200,
+            &format!("cache-control: max-age=60 | vary: {vary}"),
+            "",
+            Instant::now(),
+        ))
+    }
+
+    fn lead(flights: &Arc<Flights>, request: &str, now: Instant) -> Leader {
+        match flights.board(&key("/"), by_accept(request), now) {
+            Boarded::Leader(leader) => leader,
+            Boarded::Follower(_) => panic!("somebody leads already"),
+        }
+    }
+
+    fn follow(flights: &Arc<Flights>, request: &str, now: Instant) -> Follower {
+        match flights.board(&key("/"), by_accept(request), now) {
+            Boarded::Leader(_) => panic!("nobody leads"),
+            Boarded::Follower(follower) => follower,
+        }
+    }
+
+    /// What has come of waiting, in short.
+    async fn outcome(follower: Follower, request: &str) -> String {
+        match follower.wait(&fields(request)).await {
+            Waited::Landed(_) => "landed".to_owned(),
+            Waited::Varies(selector) => {
+                let names: Vec<_> = selector.names().map(|name| name.as_str()).collect();
+                format!("varies by {}", names.join(", "))
+            }
+            Waited::InVain => "in vain".to_owned(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_leads_and_the_others_get_what_it_lands() {
+        let (flights, now) = (Arc::<Flights>::default(), Instant::now());
+        let leader = lead(&flights, "accept: a", now);
+        let followers = [(); 3].map(|()| follow(&flights, "accept: a", now));
+        let entry = varying("accept: a", "accept");
+        leader.promise(entry.head().selector());
+        leader.land(entry.clone());
+        for follower in followers {
+            match follower.wait(&fields("accept: a")).await {
+                Waited::Landed(landed) => assert!(Arc::ptr_eq(&landed, &entry)),
+                _ => panic!("not landed"),
+            }
+        }
+        // It is over: the next one leads again.
+        drop(lead(&flights, "accept: a", now));
+        assert!(flights.lock().is_empty(), "nothing is left behind");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_with_other_selecting_fields_do_not_wait() {
+        let (flights, now) = (Arc::<Flights>::default(), Instant::now());
+        let first = lead(&flights, "accept: a", now);
+        let second = lead(&flights, "accept: b", now);
+        let follower = follow(&flights, "accept: b", now);
+        drop(first);
+        second.land(varying("accept: b", "accept"));
+        assert_eq!(outcome(follower, "accept: b").await, "landed");
+        let Boarded::Leader(_leader) = flights.board(&key("/a"), Selector::default(), now) else { panic!() };
+        assert!(matches!(flights.board(&key("/b"), Selector::default(), now), Boarded::Leader(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_promise_sends_those_away_whom_it_does_not_fit() {
+        let (flights, now) = (Arc::<Flights>::default(), Instant::now());
+        let leader = lead(&flights, "", now);
+        let [fits, does_not, late] = [(); 3].map(|()| follow(&flights, "", now));
+        let entry = varying("cookie: a", "cookie");
+        leader.promise(entry.head().selector());
+        let started = Paused::now();
+        assert_eq!(outcome(does_not, "cookie: b").await, "varies by cookie");
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        let (waited, ()) = tokio::join!(outcome(fits, "cookie: a"), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            leader.land(entry);
+        });
+        assert_eq!((waited.as_str(), started.elapsed()), ("landed", Duration::from_secs(1)));
+        assert_eq!(outcome(late, "cookie: b").await, "varies by cookie");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_is_dropped_releases_all() {
+        for promised in [false, true] {
+            let (flights, now) = (Arc::<Flights>::default(), Instant::now());
+            let leader = lead(&flights, "", now);
+            let followers = [(); 2].map(|()| follow(&flights, "", now));
+            if promised {
+                leader.promise(&by_accept(""));
+            }
+            let started = Paused::now();
+            drop(leader);
+            for follower in followers {
+                assert_eq!(outcome(follower, "").await, "in vain");
+            }
+            assert_eq!(started.elapsed(), Duration::ZERO);
+            assert!(flights.lock().is_empty());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends() {
+        let (flights, now) = (Arc::<Flights>::default(), Instant::now());
+        let leader = lead(&flights, "", now);
+        let follower = follow(&flights, "", now + PATIENCE - Duration::from_millis(1));
+        let started = Paused::now();
+        assert_eq!(outcome(follower, "").await, "in vain");
+        assert_eq!(started.elapsed().as_secs(), PATIENCE.as_secs());
+        // One that takes that long is not joined either, and is no longer the one to wait for.
+        let next = lead(&flights, "", now + PATIENCE);
+        let follower = follow(&flights, "", now + PATIENCE);
+        drop(leader);
+        next.land(varying("", "accept"));
+        assert_eq!(outcome(follower, "").await, "landed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_joins_what_is_closed() {
+        let (flights, now) = (Arc::<Flights>::default(), Instant::now());
+        let before = lead(&flights, "", now);
+        let waiting = follow(&flights, "", now);
+        flights.close(&key("/other"));
+        drop(follow(&flights, "", now));
+        flights.close(&key("/"));
+        let after = lead(&flights, "", now);
+        // Those who waited already get what they asked for, and the end of one is not that of the other.
+        before.land(varying("", "accept"));
+        assert_eq!(outcome(waiting, "").await, "landed");
+        drop(follow(&flights, "", now));
+        drop(after);
+        assert!(flights.lock().is_empty());
+    }
+}

@@ -2,8 +2,8 @@
 
 use super::{
     Cache, CacheKey, Entry, Permit, Reason, Shared,
-    entry::Use,
     flight::{Boarded, Follower, Leader, Waited},
+    policy::Use,
     status::{Forward, Source, Status},
     store::Variants,
     vary::Selector,

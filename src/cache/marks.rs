@@ -9,8 +9,9 @@ use std::{
 
 /// 32 KB. Keys that meet in one slot forget each other.
 const SLOTS: usize = 4096;
-/// A slot's lower bits hold a time in milliseconds (34 years), the others some of the key's hash.
-const TIME_BITS: u32 = 40;
+/// A slot's lower bits hold a time in microseconds (35 years), the others some of the key's hash. In milliseconds, what is
+/// fetched right after it was invalidated could not be told from what was fetched before.
+const TIME_BITS: u32 = 50;
 
 /// Times by key. It knows no keys but some bits of their hashes: what is decided by it may cost a fetch when it is mistaken,
 /// and never more.
@@ -30,7 +31,7 @@ impl Marks {
     /// Notes a key.
     pub fn mark(&self, key: &CacheKey, now: Instant) {
         let (slot, tag) = self.place(key);
-        slot.store(tag << TIME_BITS | self.millis(now), Ordering::Relaxed);
+        slot.store(tag << TIME_BITS | self.micros(now), Ordering::Relaxed);
     }
 
     /// Takes it back.
@@ -42,12 +43,12 @@ impl Marks {
     pub fn is_recent(&self, key: &CacheKey, now: Instant, within: Duration) -> bool {
         let (slot, tag) = self.place(key);
         let held = slot.load(Ordering::Relaxed);
-        held != 0 && held >> TIME_BITS == tag && (held & TIME) + within.as_millis() as u64 > self.millis(now)
+        held != 0 && held >> TIME_BITS == tag && (held & TIME) + within.as_micros() as u64 > self.micros(now)
     }
 
     /// Whether this key may have been noted at this time or later: a key that was is never missed.
     pub fn may_be_marked(&self, key: &CacheKey, since: Instant) -> bool {
-        self.place(key).0.load(Ordering::Relaxed) & TIME >= self.millis(since)
+        self.place(key).0.load(Ordering::Relaxed) & TIME >= self.micros(since)
     }
 
     fn place(&self, key: &CacheKey) -> (&AtomicU64, u64) {
@@ -56,8 +57,8 @@ impl Marks {
     }
 
     /// At least 1, since 0 is a slot where nothing was noted.
-    fn millis(&self, time: Instant) -> u64 {
-        1 + (time.saturating_duration_since(self.beginning).as_millis() as u64 & (TIME >> 1))
+    fn micros(&self, time: Instant) -> u64 {
+        1 + (time.saturating_duration_since(self.beginning).as_micros() as u64 & (TIME >> 1))
     }
 }
 
@@ -80,7 +81,7 @@ mod tests {
         assert!(marks.is_recent(&a, second(10), minute) && marks.is_recent(&a, second(69), minute));
         assert!(!marks.is_recent(&a, second(70), minute) && !marks.is_recent(&b, second(10), minute));
         assert!(marks.may_be_marked(&a, second(9)) && marks.may_be_marked(&a, second(10)));
-        assert!(!marks.may_be_marked(&a, second(11)));
+        assert!(!marks.may_be_marked(&a, second(10) + Duration::from_micros(1)));
         marks.clear(&a);
         assert!(!marks.is_recent(&a, second(10), minute));
     }

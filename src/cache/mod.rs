@@ -14,11 +14,14 @@ mod key;
 mod lookup;
 mod marks;
 mod permit;
-mod policy;
+pub mod policy;
 mod reason;
 mod serve;
 mod status;
 mod store;
+#[cfg(test)]
+mod testing;
+mod told;
 mod vary;
 
 pub use entry::Entry;

@@ -87,10 +87,7 @@ impl Permit {
         };
         match storable {
             Ok(()) => self.land(renewed.clone()),
-            Err(reason) => {
-                self.shared.store.forget(self.key.clone(), &stored);
-                self.turn_down(reason);
-            }
+            Err(reason) => self.turn_down(reason),
         }
         Some((renewed, status))
     }
@@ -136,7 +133,7 @@ impl Permit {
     }
 
     /// Stores a response once its body is complete, whoever may have left by then.
-    fn store<B>(mut self, head: Head, arrived: Instant, collector: Collector<B>)
+    fn store<B>(mut self, head: Head, arrived: Instant, mut collector: Collector<B>)
     where
         B: Body<Data = Bytes, Error = BodyError> + Unpin + Send + 'static,
     {
@@ -147,9 +144,13 @@ impl Permit {
             // Everybody has to ask for themselves: nobody waits.
             self.leader = None;
         }
+        let entry = move |body| Arc::new(Entry::new(head, body, arrived));
+        if collector.is_empty() {
+            return collector.complete(None, |body| self.land(entry(body)));
+        }
         tokio::spawn(async move {
             match collector.gather().await {
-                Ok(body) => self.land(Arc::new(Entry::new(head, body, arrived))),
+                Ok(trailers) => collector.complete(trailers, |body| self.land(entry(body))),
                 Err(reason) => {
                     tracing::debug!(key = ?self.key, reason = reason.name(), "not stored");
                     self.turn_down(reason);
@@ -169,10 +170,15 @@ impl Permit {
         }
     }
 
-    /// Releases whoever waits, and sees to it that nobody waits for this in vain for a while.
+    /// Releases whoever waits. Where the worker no longer wants it to be stored, nobody waits for it in vain for a while, and
+    /// what it said before does not come back.
     fn turn_down(self, reason: Reason) {
-        if reason.is_lasting() {
-            self.shared.uncacheable.mark(&self.key, Instant::now());
+        if !reason.is_lasting() {
+            return;
+        }
+        self.shared.uncacheable.mark(&self.key, Instant::now());
+        if let Some(stored) = &self.stored {
+            self.shared.store.forget(self.key, stored);
         }
     }
 

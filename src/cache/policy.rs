@@ -1,8 +1,12 @@
 //! What may be stored and for how long: pure functions of headers and times (RFC 9111 §3, §4.2; RFC 5861; RFC 9213).
 
 use super::{Reason, fingerprint};
-use crate::message::{age, cache_control::ResponseControl, date};
-use http::{HeaderMap, StatusCode, header};
+use crate::message::{
+    age,
+    cache_control::{RequestControl, ResponseControl},
+    date,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::time::{Duration, SystemTime};
 
 /// What is known of a request when its response is there.
@@ -34,6 +38,17 @@ pub struct Freshness {
     pub always_validate: bool,
 }
 
+/// What may be done with something stored for a certain request at a certain time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Served as it is.
+    Fresh,
+    /// Served, and validated behind (RFC 5861 §3).
+    WhileRevalidate,
+    /// Validated first.
+    Validate,
+}
+
 impl Freshness {
     /// Of something that is used once and not stored.
     pub const NONE: Self = Self {
@@ -48,6 +63,29 @@ impl Freshness {
     /// Whether it is of use to anybody but the one who asked.
     pub fn is_reusable(&self) -> bool {
         !self.always_validate && self.lifetime > self.initial_age
+    }
+
+    /// What may be done with it at this age for a request that says this (RFC 9111 §4.2, §5.2.1).
+    pub fn use_for(&self, control: &RequestControl, age: Duration) -> Use {
+        let &Self { lifetime, while_revalidate, max_stale_allowed, always_validate, .. } = self;
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let too_old = control.max_age.is_some_and(|max| age > seconds(max));
+        let too_stale_soon = control.min_fresh.is_some_and(|wanted| lifetime < age + seconds(wanted));
+        if always_validate || control.no_cache || too_old || too_stale_soon {
+            return Use::Validate;
+        }
+        if lifetime > age {
+            return Use::Fresh;
+        }
+        let staleness = age - lifetime;
+        match control.max_stale.map(seconds) {
+            Some(max) if staleness > max => Use::Validate,
+            Some(_) if max_stale_allowed => Use::Fresh,
+            // Who gives an age and no `max-stale` does not want anything stale (RFC 9111 §5.2.1.1).
+            None if control.max_age.is_some() => Use::Validate,
+            _ if staleness < while_revalidate => Use::WhileRevalidate,
+            _ => Use::Validate,
+        }
     }
 
     /// Whether it may be served stale at some time.
@@ -79,7 +117,7 @@ pub fn freshness(
     check_credentials(asked, headers, &control, declared_public)?;
     let lifetime = match lifetime(&control, targeted.is_some(), headers, asked) {
         None if is_fingerprinted(asked, status, headers, folders) => Some(FOREVER),
-        None if (control.public || control.no_cache) && has_validator(headers) => Some(Duration::ZERO),
+        None if may_be_validated(&control, status) && has_validator(headers) => Some(Duration::ZERO),
         lifetime => lifetime,
     };
     let freshness = Freshness {
@@ -112,6 +150,13 @@ fn check_status(status: StatusCode, control: &ResponseControl) -> Result<(), Rea
         return Err(Reason::Status);
     }
     Ok(())
+}
+
+/// Whether it may be stored though it says nothing of its lifetime: `no-cache` alone permits that only for statuses that
+/// are cacheable without being asked (RFC 9111 §3, RFC 9110 §15.1).
+fn may_be_validated(control: &ResponseControl, status: StatusCode) -> bool {
+    let by_default = matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414);
+    control.public || (control.no_cache && by_default)
 }
 
 fn check_control(control: &ResponseControl) -> Result<(), Reason> {
@@ -189,10 +234,26 @@ fn is_fingerprinted(asked: &Asked, status: StatusCode, headers: &HeaderMap, fold
     status == StatusCode::OK
         && !says_something
         && !headers.contains_key("cdn-cache-control")
+        && !is_page(asked.target, headers)
         && !asked.headers.contains_key(header::AUTHORIZATION)
         && fingerprint::is_asset(asked.target, folders)
+}
+
+/// Whether it is HTML or JSON, whatever its name says: applications answer what they do not have with a page of their own.
+/// Source maps are JSON.
+fn is_page(target: &str, headers: &HeaderMap) -> bool {
+    let is = |kind: &HeaderValue, word: &[u8]| {
+        kind.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+    };
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    kinds.any(|kind| is(kind, b"html") || (is(kind, b"json") && !target.ends_with(".map")))
 }
 
 fn has_validator(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_of_use;

@@ -4,8 +4,10 @@ use super::Reason;
 use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// Thruster's field: `hit`, `miss` or `bypass`.
+pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+/// RFC 9211.
+pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// How a request was answered (RFC 9211).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +94,8 @@ impl Status {
         headers.append(CACHE_STATUS, self.value());
     }
 
-    fn value(&self) -> HeaderValue {
+    /// The value of `Cache-Status`.
+    pub fn value(&self) -> HeaderValue {
         let mut text = BytesMut::with_capacity(64);
         text.put_slice(b"thrust");
         match self.forward {

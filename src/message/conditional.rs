@@ -47,6 +47,13 @@ pub fn is_for_origin(request: &HeaderMap) -> bool {
     request.contains_key(header::IF_MATCH) || request.contains_key(header::IF_UNMODIFIED_SINCE)
 }
 
+/// Takes away what could make the answer anything but the whole response: conditions that a cache judges, and ranges.
+pub fn ask_for_all(request: &mut HeaderMap) {
+    for name in [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::RANGE, header::IF_RANGE] {
+        request.remove(name);
+    }
+}
+
 /// Whether a 304 made from a 200 carries this field of it (RFC 9110 §15.4.5): all but what describes the body that is
 /// not sent. `Last-Modified` stays, as nginx and Varnish have it: clients without an entity-tag renew what they hold by it.
 pub fn is_kept_in_304(name: &HeaderName) -> bool {
@@ -85,9 +92,9 @@ fn any_matches(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
 /// `If-Modified-Since` (RFC 9110 §13.1.3). What is no date, or several lines, is ignored.
 fn unmodified_since(request: &HeaderMap, response: &HeaderMap, now: SystemTime) -> bool {
     let date = |value: &HeaderValue| date::parse(value.as_bytes(), now);
-    let since = single(request, header::IF_MODIFIED_SINCE).and_then(date);
+    let Some(since) = single(request, header::IF_MODIFIED_SINCE).and_then(date) else { return false };
     let modified = response.get(header::LAST_MODIFIED).or_else(|| response.get(header::DATE)).and_then(date);
-    matches!((modified, since), (Some(modified), Some(since)) if modified <= since)
+    modified.is_some_and(|modified| modified <= since)
 }
 
 /// The members of a list of entity-tags: a comma within one separates nothing, one within anything else does.

@@ -16,7 +16,7 @@ pub use record::{Record, Target};
 use std::{
     cell::RefCell,
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -64,14 +64,9 @@ pub enum Level {
 /// # Errors
 /// No thread can be started, a stream cannot be had, or `tracing` has a subscriber already.
 pub fn start(options: &Options) -> io::Result<Observe> {
-    let operator = operator::install(options)?;
-    let access = if options.requests {
-        let stream = io::stdout().as_fd().try_clone_to_owned()?;
-        Some(AccessLog::new(Writer::start("access-log", stream, options.format)?, options))
-    } else {
-        None
-    };
-    Ok(Observe { access, operator })
+    let observe = Observe::to(io::stdout(), io::stderr(), options)?;
+    operator::install(observe.operator.clone(), options)?;
+    Ok(observe)
 }
 
 /// Both logs, running.
@@ -82,6 +77,23 @@ pub struct Observe {
 }
 
 impl Observe {
+    /// Both logs, on streams of the caller's choice, which are duplicated. The process stays as it is: `tracing` and panics
+    /// do not come here.
+    ///
+    /// # Errors
+    /// No thread can be started, or a stream cannot be had.
+    pub fn to(requests: impl AsFd, operator: impl AsFd, options: &Options) -> io::Result<Self> {
+        let start =
+            |name, stream: BorrowedFd<'_>| Writer::start(name, stream.try_clone_to_owned()?, options.format);
+        let operator = Arc::new(start("operator-log", operator.as_fd())?);
+        let access = if options.requests {
+            Some(AccessLog::new(start("access-log", requests.as_fd())?, options))
+        } else {
+            None
+        };
+        Ok(Self { access, operator })
+    }
+
     /// Logs one finished request, unless requests are not logged or this path is not. Never waits.
     pub fn log(&self, record: &Record) {
         if let Some(access) = &self.access {

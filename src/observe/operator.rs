@@ -7,7 +7,6 @@ use std::{
     error::Error,
     fmt,
     io::{self, Write},
-    os::fd::AsFd,
     panic,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -22,17 +21,15 @@ use tracing::{
 /// The name of the field that `tracing`'s macros put the message in.
 const MESSAGE: &str = "message";
 
-/// Sends all events of this process to stderr from now on, panics too.
+/// Sends all events of this process to `writer` from now on, panics too.
 ///
 /// # Errors
-/// No thread can be started, stderr cannot be had, or another subscriber is there already.
-pub fn install(options: &Options) -> io::Result<Arc<Writer>> {
-    let stream = io::stderr().as_fd().try_clone_to_owned()?;
-    let writer = Arc::new(Writer::start("operator-log", stream, options.format)?);
-    let log = Log { writer: Arc::clone(&writer), format: options.format, level: options.level };
+/// Another subscriber is there already.
+pub fn install(writer: Arc<Writer>, options: &Options) -> io::Result<()> {
+    let log = Log { writer: writer.clone(), format: options.format, level: options.level };
     tracing::subscriber::set_global_default(log).map_err(io::Error::other)?;
-    log_panics(Arc::clone(&writer));
-    Ok(writer)
+    log_panics(writer);
+    Ok(())
 }
 
 /// A panic is one line of the log. The process may be about to end: wait for the line, but not for a stuck stream.

@@ -58,17 +58,27 @@ impl Record {
     /// The request's half of a record. The response's half says that nothing was sent yet.
     pub fn new<B: http_body::Body>(request: &Request<B>, remote: IpAddr, started: SystemTime) -> Self {
         let headers = request.headers();
+        // Written where it stays, field by field: this is on every request's way.
         Self {
+            started,
             method: Some(request.method().clone()),
             target: Target::Uri(request.uri().clone()),
             version: Some(request.version()),
             host: value(headers, header::HOST),
+            remote,
             user_agent: value(headers, header::USER_AGENT),
             referer: value(headers, header::REFERER),
             request_length: request.body().size_hint().exact(),
             request_type: value(headers, header::CONTENT_TYPE),
             request_id: value(headers, HeaderName::from_static("x-request-id")),
-            ..Self::unread(Bytes::new(), remote, started)
+            status: 0,
+            response_length: 0,
+            response_type: None,
+            cache: "",
+            cache_reason: None,
+            duration: Duration::ZERO,
+            upstream: None,
+            reason: None,
         }
     }
 

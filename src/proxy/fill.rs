@@ -3,7 +3,7 @@
 use super::{RequestBody, failure::Failure};
 use crate::{
     cache::{Kept, Permit},
-    message::hop,
+    message::{conditional, hop},
     upstream::{ResponseBody, Upstream, UpstreamError},
 };
 use http::{HeaderMap, Request, StatusCode, header, request::Parts};
@@ -47,7 +47,9 @@ impl Fill {
     }
 
     /// Fetches behind the back of a client that is served something stale meanwhile.
-    pub(super) fn run_behind(self) {
+    pub(super) fn run_behind(mut self) {
+        // That client has its answer; what is fetched is for everybody.
+        conditional::ask_for_all(self.request.headers_mut());
         tokio::spawn(async move {
             tokio::select! {
                 biased;

@@ -18,7 +18,7 @@ use crate::{
     observe::Observe,
     upstream::{Upstream, UpstreamError},
 };
-use http::{Request, Response, StatusCode, request::Parts};
+use http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts};
 use hyper::body::Incoming;
 use std::{
     future::{Future, poll_fn},
@@ -71,32 +71,33 @@ impl Proxy {
     async fn journey(
         &self,
         exchange: &mut Exchange,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
     ) -> Result<Answer, Failure> {
         admit(&request, &self.options)?;
         let switching = upgrade::asked(&request);
-        let request = cleanse(request, exchange, &self.options)?;
+        cleanse(&mut request, exchange, &self.options)?;
         if let Some(protocol) = switching {
             // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
             let request = dress(request, exchange);
             return Box::pin(upgrade::fetch(&self.upstream, exchange, request, protocol)).await;
         }
-        let (response, status) = match self.cache.look_up(&request, exchange.began()).await {
-            Lookup::Fresh(entry, status) => (serve(&entry, &request.into_parts().0, exchange), status),
+        let response = match self.cache.look_up(&request, exchange.began()).await {
+            Lookup::Fresh(entry, status) => {
+                serve(&entry, &status, request.method(), request.headers(), exchange)
+            }
             Lookup::Stale(entry, status, permit) => {
-                let (request, _) = request.into_parts();
-                let response = serve(&entry, &request, exchange);
+                let response = serve(&entry, &status, request.method(), request.headers(), exchange);
                 if let Some(permit) = permit {
-                    self.fill(permit, Arc::new(request), exchange).run_behind();
+                    self.fill(permit, Arc::new(request.into_parts().0), exchange).run_behind();
                 }
-                (response, status)
+                response
             }
             Lookup::Fetch(permit) => Box::pin(self.fetch_to_keep(permit, request, exchange)).await?,
-            Lookup::Bypass(status) => (self.fetch(exchange, request).await?, status),
+            Lookup::Bypass(status) => tell(self.fetch(exchange, request).await?, &status, exchange),
             Lookup::Nothing => return Err(Failure::NotStored),
-            Lookup::Off => return Ok(self.fetch(exchange, request).await?.into()),
+            Lookup::Off => self.fetch(exchange, request).await?,
         };
-        Ok(tell(response, &status, exchange).into())
+        Ok(response.into())
     }
 
     /// Asks the worker.
@@ -128,14 +129,16 @@ impl Proxy {
         permit: Permit,
         request: Request<RequestBody>,
         exchange: &mut Exchange,
-    ) -> Result<(Response<Source>, Status), Failure> {
+    ) -> Result<Response<Source>, Failure> {
         self.wait_with_page(exchange).await?;
         let request = Arc::new(request.into_parts().0);
         let filled = self.fill(permit, request.clone(), exchange).run().await?;
         exchange.worker_answered();
         Ok(match filled {
-            Kept::Stored(entry, status) => (serve(&entry, &request, exchange), status),
-            Kept::Passed(response, status) => (depart(response.map(Source::from)), status),
+            Kept::Stored(entry, status) => {
+                serve(&entry, &status, &request.method, &request.headers, exchange)
+            }
+            Kept::Passed(response, status) => tell(depart(response.map(Source::from)), &status, exchange),
         })
     }
 
@@ -176,10 +179,17 @@ impl Handler for Proxy {
     }
 }
 
-/// A stored response as the answer to this request.
-fn serve(entry: &Entry, request: &Parts, exchange: &Exchange) -> Response<Source> {
+/// A stored response as the answer to a request with these fields.
+fn serve(
+    entry: &Entry,
+    status: &Status,
+    method: &Method,
+    headers: &HeaderMap,
+    exchange: &mut Exchange,
+) -> Response<Source> {
+    exchange.cached(status);
     let (now, date) = (exchange.began(), exchange.started());
-    cache::serve(entry, &request.method, &request.headers, now, date).map(Source::from)
+    cache::serve(entry, status, method, headers, now, date).map(Source::from)
 }
 
 /// The future's output, or `None` if it panicked: one bad request must not take its connection's others with it. (The

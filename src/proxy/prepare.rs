@@ -9,25 +9,23 @@ use http::{
     request::Parts,
 };
 use http_body::Body;
-use std::time::UNIX_EPOCH;
+use std::{net::SocketAddr, time::UNIX_EPOCH};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 
 /// Removes what must not be passed on, and what only a trusted peer may claim; from here on the header can be believed.
 pub(super) fn cleanse(
-    mut request: Request<RequestBody>,
+    request: &mut Request<RequestBody>,
     exchange: &mut Exchange,
     options: &Options,
-) -> Result<Request<RequestBody>, Failure> {
+) -> Result<(), Failure> {
     let (peer, local) = (exchange.connection().peer, exchange.connection().local);
     let trusted = options.trust.covers(peer);
     hop::remove(request.headers_mut(), |name| is_not_for_worker(name, trusted));
-    let mut uri = std::mem::take(request.uri_mut());
-    set_target(&mut uri, request.headers_mut(), local)?;
-    *request.uri_mut() = uri;
+    set_target(request, local)?;
     exchange.identify(forwarded::client(request.headers(), &options.trust, peer));
-    Ok(request)
+    Ok(())
 }
 
 /// Adds what the application wants to know, and frames the body.
@@ -76,17 +74,17 @@ fn is_not_for_worker(name: &str, trusted: bool) -> bool {
 }
 
 /// Origin-form (RFC 9112 §3.2.1), its bytes as they came, with a Host that says the same.
-fn set_target(uri: &mut Uri, headers: &mut HeaderMap, local: std::net::SocketAddr) -> Result<(), Failure> {
-    let host = match uri.authority() {
+fn set_target(request: &mut Request<RequestBody>, local: SocketAddr) -> Result<(), Failure> {
+    let host = match request.uri().authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()),
         // An HTTP/1.0 client need not send one; an HTTP/1.1 request must have one.
-        None if !headers.contains_key(header::HOST) => HeaderValue::from_str(&local.to_string()),
+        None if !request.headers().contains_key(header::HOST) => HeaderValue::from_str(&local.to_string()),
         None => return Ok(()),
     };
-    headers.insert(header::HOST, host.map_err(|_| Refusal::bad("malformed Host"))?);
-    let mut parts = std::mem::take(uri).into_parts();
+    request.headers_mut().insert(header::HOST, host.map_err(|_| Refusal::bad("malformed Host"))?);
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
     (parts.scheme, parts.authority) = (None, None);
-    *uri = Uri::from_parts(parts).map_err(|_| Refusal::bad("malformed request target"))?;
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Refusal::bad("malformed request target"))?;
     Ok(())
 }
 

@@ -95,7 +95,7 @@ fn header_poisoning_by_a_claim() {
                 for other in ["evil.test", "worse.test"].into_iter().filter(|other| *other != value) {
                     assert!(!first.text().contains(other), "{name}: {other} is told to {value:?}");
                 }
-                assert_eq!(second.cache(), "hit", "{name}: {value}");
+                assert_eq!(second.x_cache(), "hit", "{name}: {value}");
                 assert_eq!(first.body, second.body, "{name}: {value}");
             }
         }
@@ -121,7 +121,11 @@ fn header_poisoning_by_a_disguised_name() {
             let fields = format!("{name}: evil.test\r\n");
             let poisoned = Client::connect(thrust.port()).request("GET", "/", &fields);
             assert!(!poisoned.text().contains("evil.test"), "{name}");
-            assert_eq!(Client::connect(thrust.port()).get("/").cache(), "hit", "it is the same page: {name}");
+            assert_eq!(
+                Client::connect(thrust.port()).get("/").x_cache(),
+                "hit",
+                "it is the same page: {name}"
+            );
         }
     }
 }
@@ -149,7 +153,7 @@ fn a_cookie_is_nobody_else_s() {
                     |response: &Response| String::from_utf8_lossy(&response.raw_head).contains("secret");
                 assert_eq!((told(&first), told(&second)), (!stored, !stored), "{control} {cookie}");
                 assert_eq!(
-                    second.cache(),
+                    second.x_cache(),
                     if stored { "hit" } else { "miss" },
                     "{control} {cookie} {target}"
                 );
@@ -170,7 +174,7 @@ fn a_cookie_in_a_304_is_nobody_else_s() {
         });
         let thrust = Thrust::in_front_of(&backend);
         let mut client = Client::connect(thrust.port());
-        assert_eq!(client.get("/").cache(), "miss");
+        assert_eq!(client.get("/").x_cache(), "miss");
         let validated = client.get("/");
         assert_eq!((validated.status, validated.text().as_str()), (200, "page"));
         assert_eq!(validated.header("set-cookie").is_some(), !kept, "{control}");
@@ -215,7 +219,7 @@ fn a_page_that_depends_on_a_cookie_is_validated_by_its_own_visitor() {
         for user in ["alice", "bob", "alice"] {
             let fields = format!("Cookie: {user}\r\n");
             let response = Client::connect(thrust.port()).request("GET", "/", &fields);
-            assert_eq!((response.text().as_str(), response.cache()), (user, "miss"), "{control}");
+            assert_eq!((response.text().as_str(), response.x_cache()), (user, "miss"), "{control}");
         }
         assert!(
             backend.requests().iter().all(|request| request.header("if-none-match").is_none()),
@@ -233,7 +237,7 @@ fn play(rows: &[Row]) {
     for (method, target, lines, hit) in rows {
         client.send(format!("{method} {target} HTTP/1.1\r\n{lines}\r\n"));
         let response = client.response_to(method);
-        assert_eq!(response.cache(), if *hit { "hit" } else { "miss" }, "{method} {target} {lines}");
+        assert_eq!(response.x_cache(), if *hit { "hit" } else { "miss" }, "{method} {target} {lines}");
         let path = target.split_once("://").map_or(*target, |(_, rest)| &rest[rest.find('/').unwrap()..]);
         let page = response.text();
         assert!(page.starts_with(&format!("{method} {path} HTTP/1.1\r\n")), "{target}: {page}");

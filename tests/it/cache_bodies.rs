@@ -30,7 +30,7 @@ fn a_body_is_stored_up_to_the_limit_and_passed_on_beyond_it() {
             let second = get(thrust.port(), "/a");
             assert!(second.body == body, "{length} bytes in pieces of {piece:?} come again differently");
             let expected = if stored { ("hit", 1) } else { ("miss", 2) };
-            assert_eq!((second.cache(), backend.requests().len()), expected, "{length} bytes, {piece:?}");
+            assert_eq!((second.x_cache(), backend.requests().len()), expected, "{length} bytes, {piece:?}");
         }
     }
 }
@@ -87,11 +87,11 @@ fn trailers_reach_the_first_client() {
     let thrust = Thrust::in_front_of(&backend);
     let mut client = Client::connect(thrust.port());
     let first = client.request("GET", "/a", "TE: trailers\r\nConnection: TE\r\n");
-    assert_eq!((first.text().as_str(), first.cache()), ("body", "miss"));
+    assert_eq!((first.text().as_str(), first.x_cache()), ("body", "miss"));
     assert_eq!(first.trailers.len(), 1, "{:?}", first.trailers);
     assert!(first.trailers[0].0.eq_ignore_ascii_case("x-sum") && first.trailers[0].1 == "42");
     let second = client.request("GET", "/a", "TE: trailers\r\nConnection: TE\r\n");
-    assert_eq!((second.text().as_str(), second.cache()), ("body", "hit"));
+    assert_eq!((second.text().as_str(), second.x_cache()), ("body", "hit"));
     assert!(second.trailers.is_empty() && second.header("trailer").is_none(), "{:?}", second.headers);
 }
 
@@ -104,7 +104,7 @@ fn a_body_that_ends_with_the_connection_is_not_stored() {
         let thrust = Thrust::in_front_of(&backend);
         for _ in 0..2 {
             let response = get(thrust.port(), "/a");
-            assert_eq!((response.text().as_str(), response.cache()), ("all of it", "miss"), "{version}");
+            assert_eq!((response.text().as_str(), response.x_cache()), ("all of it", "miss"), "{version}");
         }
         assert_eq!(backend.requests().len(), 2);
     }
@@ -141,7 +141,7 @@ fn what_is_stored_comes_again_as_it_came() {
         let thrust = Thrust::in_front_of(&backend);
         let [first, second] = [(); 2].map(|()| get(thrust.port(), "/a"));
         assert_eq!((first.status, second.status), (status, status), "{what}");
-        assert_eq!((first.cache(), second.cache()), ("miss", "hit"), "{what}");
+        assert_eq!((first.x_cache(), second.x_cache()), ("miss", "hit"), "{what}");
         assert_eq!(first.body, second.body, "{what}");
         if let Some(length) = length {
             assert_eq!((second.body.len(), content_length(&second)), (length, Some(length)), "{what}");
@@ -155,7 +155,7 @@ fn what_is_stored_comes_again_as_it_came() {
 fn a_range_of_what_is_stored_is_cut_from_it() {
     let backend = Backend::answer(|_| whole("", b"0123456789", None));
     let thrust = Thrust::in_front_of(&backend);
-    assert_eq!(get(thrust.port(), "/a").cache(), "miss");
+    assert_eq!(get(thrust.port(), "/a").x_cache(), "miss");
     for (range, status, text) in [
         ("0-0", 206, "0"),
         ("-3", 206, "789"),

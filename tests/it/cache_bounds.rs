@@ -110,7 +110,7 @@ fn measure(what: &str, cache_mb: u64, count: u64, request: impl Fn(u64) -> Strin
             }
             assert_eq!(client.send(request(number)).response().status, 200);
             let hot = client.get(&format!("/4096/hot/{}", number % HOT));
-            hits.fetch_add(u64::from(hot.cache() == "hit"), Ordering::Relaxed);
+            hits.fetch_add(u64::from(hot.x_cache() == "hit"), Ordering::Relaxed);
         }
     };
     let peak = thread::scope(|scope| {

@@ -24,7 +24,7 @@ fn a_cold_key_is_fetched_once() {
     let responses = crowd.responses();
     assert_shared(&responses);
     let collapsed = |response: &&Response| response.header("cache-status").unwrap().contains("collapsed");
-    assert_eq!(responses.iter().filter(|response| response.cache() == "miss").count(), 1);
+    assert_eq!(responses.iter().filter(|response| response.x_cache() == "miss").count(), 1);
     assert!(responses.iter().filter(collapsed).count() > 50, "they have not asked at once");
     assert_eq!(backend.requests().len(), 1);
 }
@@ -69,7 +69,7 @@ fn the_first_client_s_leaving_takes_nothing_from_the_others() {
         thrust.await_log(|record| record["reason"] == "client gone");
         latch.open();
         assert_shared(&crowd.responses());
-        assert_eq!(Client::connect(thrust.port()).get("/a").cache(), "hit");
+        assert_eq!(Client::connect(thrust.port()).get("/a").x_cache(), "hit");
         assert_eq!(backend.requests().len(), 1, "{before_leaving} bytes");
     }
 }
@@ -85,7 +85,7 @@ fn what_only_the_client_wanted_that_left_is_stored_all_the_same() {
     drop(client);
     thrust.await_log(|record| record["reason"] == "client gone");
     latch.open();
-    wait_until("it is stored", || Client::connect(thrust.port()).get("/a").cache() == "hit");
+    wait_until("it is stored", || Client::connect(thrust.port()).get("/a").x_cache() == "hit");
     assert_eq!(backend.requests().len(), 1);
 }
 
@@ -142,7 +142,7 @@ fn an_answer_that_is_not_for_everybody_releases_all_at_its_head() {
         backend.await_requests(1);
         first.open();
         let begun = Instant::now();
-        assert!(crowd.heads().iter().all(|head| head.cache() == "miss"), "{status} {field}");
+        assert!(crowd.heads().iter().all(|head| head.x_cache() == "miss"), "{status} {field}");
         assert!(begun.elapsed() < SOON, "they have waited in vain: {status} {field}");
         assert_eq!(backend.requests().len(), 6, "{status} {field}");
         let mut again = Crowd::ask(thrust.port(), 6, "/a", "X-Turn: 2\r\n");
@@ -220,7 +220,7 @@ fn a_fetch_that_hangs_holds_the_others_up_for_a_while_only() {
     let mut crowd = Crowd::ask(thrust.port(), 5, "/a", "");
     assert_shared(&crowd.responses());
     assert!(begun.elapsed() > SOON, "they have not waited");
-    assert_eq!(Client::connect(thrust.port()).get("/a").cache(), "hit");
+    assert_eq!(Client::connect(thrust.port()).get("/a").x_cache(), "hit");
     latch.open();
     assert_eq!(leader.response().text(), "shared");
 }

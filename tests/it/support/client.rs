@@ -70,6 +70,14 @@ impl Client {
         self.send_request(method, target, fields).response_to(method)
     }
 
+    /// Sends a request without a body (`"GET /path"`) with these fields, and reads the response.
+    #[track_caller]
+    pub fn ask(&mut self, line: &str, fields: &[&str]) -> Response {
+        let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+        self.send(format!("{line} HTTP/1.1\r\nHost: app.test\r\n{fields}\r\n"));
+        self.response_to(line.split(' ').next().unwrap_or_default())
+    }
+
     /// Reads one response to anything but HEAD.
     #[track_caller]
     pub fn response(&mut self) -> Response {

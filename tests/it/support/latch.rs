@@ -4,7 +4,7 @@ use super::DEADLINE;
 use std::sync::{Arc, Condvar, Mutex};
 
 /// Holds whoever waits for it until it is opened, and from then on nobody. Its copies are one latch.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Latch {
     shared: Arc<(Mutex<bool>, Condvar)>,
 }

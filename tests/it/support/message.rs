@@ -165,11 +165,6 @@ impl Response {
         Ok(Response { status, message })
     }
 
-    /// What the cache did: `hit`, `miss` or `bypass`.
-    pub fn cache(&self) -> &str {
-        self.header("x-cache").unwrap_or_default()
-    }
-
     /// How the body ends, RFC 9112 section 6.3.
     pub fn framing(&self, method: &str) -> Framing {
         if method == "HEAD" || self.status < 200 || matches!(self.status, 204 | 304) {

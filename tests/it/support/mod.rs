@@ -8,6 +8,7 @@ pub mod crowd;
 pub mod latch;
 pub mod load;
 pub mod message;
+pub mod stage;
 pub mod thrust;
 pub mod worker;
 
@@ -16,6 +17,7 @@ pub use client::{Client, get};
 pub use crowd::Crowd;
 pub use latch::Latch;
 pub use message::{Message, Response};
+pub use stage::{Answer, Stage};
 pub use thrust::Thrust;
 pub use worker::TestWorker;
 

@@ -1,0 +1,56 @@
+//! What the tables in the tests of this module are written in.
+
+use super::{
+    CacheKey, Entry,
+    entry::Head,
+    policy::{Asked, Freshness, freshness},
+    reason::Reason,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// When every response in these tests arrives, unless it says otherwise.
+pub const NOW: &str = "Sat, 21 Nov 2026 09:14:09 GMT";
+
+/// The same time.
+pub fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_795_252_449)
+}
+
+/// Fields written `name: value | name: value`.
+pub fn fields(text: &str) -> HeaderMap {
+    let read = |line: &str| {
+        let (name, value) = line.split_once(':').unwrap();
+        let name = HeaderName::try_from(name.trim()).unwrap();
+        (name, HeaderValue::from_bytes(value.trim().as_bytes()).unwrap())
+    };
+    text.split(" | ").filter(|line| !line.is_empty()).map(read).collect()
+}
+
+/// A request that is answered within no time.
+pub fn asked<'a>(target: &'a str, headers: &'a HeaderMap) -> Asked<'a> {
+    Asked { target, headers, sent: now(), answered: now() }
+}
+
+/// What the policy says of a response to a request with these fields.
+pub fn judge(target: &str, request: &str, status: u16, response: &str) -> Result<Freshness, Reason> {
+    let status = StatusCode::from_u16(status).unwrap();
+    freshness(&asked(target, &fields(request)), status, &fields(response), &["/assets/".to_owned()])
+}
+
+/// The head of a response that can be stored.
+pub fn head(request: &str, status: u16, response: &str) -> Head {
+    let status = StatusCode::from_u16(status).unwrap();
+    Head::new(&asked("/", &fields(request)), status, &fields(response), &[]).unwrap()
+}
+
+/// A stored response that arrived at this time.
+pub fn entry(request: &str, status: u16, response: &str, body: &'static str, arrived: Instant) -> Entry {
+    Entry::new(head(request, status, response), Bytes::from_static(body.as_bytes()), arrived)
+}
+
+/// The key of a target on no host.
+pub fn key(target: &str) -> CacheKey {
+    CacheKey::new(&HeaderMap::new(), target)
+}

@@ -1,0 +1,173 @@
+//! The whole pipeline around one stored asset, without sockets but for the fetch that stores it: what `benches/hit.rs`
+//! measures and `tests/allocations.rs` counts.
+
+#![allow(dead_code, reason = "each of the two has its own needs")]
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Uri, response::Parts};
+use http_body::Body as _;
+use std::{
+    ffi::OsString,
+    fs::File,
+    future::{Future, poll_fn},
+    io::{self, BufRead, BufReader, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    thread,
+    time::SystemTime,
+};
+use thrust::{
+    cache::Cache,
+    config::Config,
+    message::ConnectionInfo,
+    observe::Observe,
+    proxy::{Proxy, RequestBody},
+    upstream::Upstream,
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// The least that a client can send.
+pub const MINIMAL: &str =
+    "GET /assets/application-0f9e8d7c6b5a.js HTTP/1.1\r\nHost: shop.example.com\r\n\r\n";
+
+/// What a browser's request looks like behind kamal-proxy.
+pub const BROWSER: &str = concat!(
+    "GET /assets/application-0f9e8d7c6b5a.js HTTP/1.1\r\nHost: shop.example.com\r\n",
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\nAccept: */*\r\n",
+    "Accept-Encoding: gzip, deflate, br, zstd\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n",
+    "X-Forwarded-Host: shop.example.com\r\nCookie: _shop_session=QmFzZTY0IHdvdWxkIGJlIGxvbmdlcg%3D%3D--0f9e8d7c\r\n\r\n",
+);
+
+/// Bytes of the asset.
+const BODY: usize = 4 << 10;
+
+/// A proxy in whose cache the asset is. Everything is as it is by default, but for the log, which goes to `/dev/null`.
+pub struct Stage {
+    proxy: Proxy,
+    connection: Arc<ConnectionInfo>,
+    /// The proxy's own cache.
+    pub cache: Cache,
+    /// Runs only while the asset is fetched; what the worker's end of the proxy has left there ends with it.
+    runtime: Runtime,
+}
+
+/// What a client would have been sent.
+pub struct Answer {
+    /// The status and the fields.
+    pub head: Parts,
+    /// Bytes of the body.
+    pub length: usize,
+}
+
+impl Answer {
+    /// The status, the value of `X-Cache`, and the length of the body.
+    pub fn summary(&self) -> (u16, &str, usize) {
+        let cache = self.head.headers.get("x-cache").map_or("", |value| value.to_str().unwrap());
+        (self.head.status.as_u16(), cache, self.length)
+    }
+}
+
+impl Stage {
+    /// Fetches the asset for each of the two requests.
+    pub fn set() -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let url = format!("http://{}", serve_asset());
+        let variables =
+            [("THRUST_UPSTREAM_URL", &url)].map(|(name, value)| (name.into(), OsString::from(value)));
+        let (config, _) = Config::from_env(variables, false).unwrap();
+        let null = File::options().write(true).open("/dev/null").unwrap();
+        let observe = Arc::new(Observe::to(&null, &null, &config.log).unwrap());
+        let cache = Cache::new(config.cache.clone());
+        let upstream = runtime.block_on(async { Upstream::start(config.upstream(None, false)) });
+        let proxy = Proxy::new(config.proxy, upstream, cache.clone(), observe);
+        let local = (Ipv4Addr::LOCALHOST, 80).into();
+        let connection = Arc::new(ConnectionInfo::new((Ipv4Addr::LOCALHOST, 50_000).into(), local));
+        let stage = Self { proxy, connection, cache, runtime };
+        for head in [MINIMAL, BROWSER] {
+            let answers = [(); 2].map(|()| stage.runtime.block_on(stage.answer(request(head))));
+            assert_eq!(answers.each_ref().map(|answer| answer.summary().1), ["miss", "hit"]);
+        }
+        stage
+    }
+
+    /// Answers a request from the cache, to the end of its line in the log.
+    pub fn hit(&self, request: Request<RequestBody>) -> Answer {
+        at_once(self.answer(request))
+    }
+
+    /// As the server does it: takes the response's body until it says that it has ended, and drops it.
+    async fn answer(&self, request: Request<RequestBody>) -> Answer {
+        let (head, body) = self.proxy.answer(&self.connection, request).await.response.into_parts();
+        let mut body = pin!(body);
+        let mut length = 0;
+        while !body.is_end_stream() {
+            match poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+                Some(frame) => length += frame.unwrap().into_data().unwrap().len(),
+                None => break,
+            }
+        }
+        Answer { head, length }
+    }
+}
+
+/// The output of a future that waits for nothing.
+pub fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// A request as the server hands it over: its target and values share the memory that they were read into.
+pub fn request(head: &str) -> Request<RequestBody> {
+    let bytes = Bytes::copy_from_slice(head.as_bytes());
+    let mut fields = [httparse::EMPTY_HEADER; 16];
+    let mut parsed = httparse::Request::new(&mut fields);
+    parsed.parse(&bytes).unwrap();
+    let mut request = Request::new(RequestBody::default());
+    *request.uri_mut() = Uri::from_maybe_shared(bytes.slice_ref(parsed.path.unwrap().as_bytes())).unwrap();
+    for field in parsed.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).unwrap();
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).unwrap();
+        request.headers_mut().append(name, value);
+    }
+    request
+}
+
+/// A worker that answers every request with the asset, until the process ends; gives its address.
+fn serve_asset() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for socket in listener.incoming().map(Result::unwrap) {
+            thread::spawn(move || serve_connection(&socket));
+        }
+    });
+    address
+}
+
+fn serve_connection(socket: &TcpStream) -> io::Result<()> {
+    let response = asset();
+    for line in BufReader::new(socket).lines() {
+        if line?.is_empty() {
+            let mut socket = socket;
+            socket.write_all(&response)?;
+        }
+    }
+    Ok(())
+}
+
+/// A script as Rails serves it.
+fn asset() -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nDate: {}\r\nContent-Type: text/javascript\r\n\
+         Cache-Control: public, max-age=31536000, immutable\r\nETag: W/\"5f3b1c0d9e8a7b6c5d4e3f2a1b0c9d8e\"\r\n\
+         Last-Modified: Mon, 05 Jan 2026 10:00:00 GMT\r\nVary: Accept-Encoding\r\n\
+         X-Request-Id: 1c9c2c0e-5b0f-4d0e-9a57-6b1d6e9f2a44\r\nX-Runtime: 0.001234\r\n\
+         X-Content-Type-Options: nosniff\r\nContent-Length: {BODY}\r\n\r\n",
+        httpdate::fmt_http_date(SystemTime::now())
+    );
+    [head.as_bytes(), &[b'x'; BODY]].concat()
+}
