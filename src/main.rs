@@ -14,6 +14,7 @@ use thrust::{
     cli::{self, Action},
     config::{Config, ConfigErrors, Warning},
     observe::{self, Observe},
+    process,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -59,6 +60,7 @@ fn run(command: Vec<OsString>) -> u8 {
         complain_of(&warnings);
         return complain(error, cli::EXIT_USAGE);
     }
+    process::keep_large_blocks_apart();
     let started = observe::start(&config.log).and_then(|observe| Ok((observe, runtime()?)));
     let (observe, runtime) = match started {
         Ok((observe, runtime)) => (Arc::new(observe), runtime),

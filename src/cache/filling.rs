@@ -23,7 +23,8 @@ const ORPHANED: Duration = Duration::from_secs(30);
 /// Largest piece that a reader copies while the body is still coming.
 const PIECE: usize = 64 * 1024;
 
-/// Bytes that all bodies together may take while they are being stored.
+/// Bytes that all bodies together may take: those that are being stored, those that are, and those that are no longer and
+/// that slow clients still read.
 pub struct Budget {
     left: AtomicU64,
 }
@@ -32,6 +33,18 @@ pub struct Budget {
 struct Share {
     budget: Arc<Budget>,
     bytes: u64,
+}
+
+/// A whole body and its share, which is given back when the last copy is dropped.
+struct Whole {
+    body: Vec<u8>,
+    _share: Option<Share>,
+}
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 /// Limits of one body.
@@ -47,7 +60,8 @@ pub struct Collector<B> {
     shared: Arc<Shared<B>>,
     /// `None` once it was given to the reader.
     body: Option<B>,
-    share: Share,
+    /// `None` once it belongs to the whole body.
+    share: Option<Share>,
     largest: u64,
 }
 
@@ -89,9 +103,10 @@ impl Budget {
 }
 
 impl Share {
-    fn grow(&mut self, bytes: u64) -> bool {
-        let granted = self.budget.take(bytes);
-        self.bytes += if granted { bytes } else { 0 };
+    fn grow_to(&mut self, bytes: u64) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let granted = self.budget.take(more);
+        self.bytes += if granted { more } else { 0 };
         granted
     }
 }
@@ -117,13 +132,13 @@ where
             return Err((body, Reason::TooLarge));
         }
         let mut share = Share { budget: limits.budget, bytes: 0 };
-        if !share.grow(announced) {
+        if !share.grow_to(announced) {
             return Err((body, Reason::Busy));
         }
         let state = State { gathered: Vec::with_capacity(announced as usize), end: None, reader: None };
         let shared = Arc::new(Shared(Mutex::new(state)));
         let reader = Reader { shared: shared.clone(), at: 0, length, rest: None };
-        Ok((Self { shared, body: Some(body), share, largest: limits.largest }, reader))
+        Ok((Self { shared, body: Some(body), share: Some(share), largest: limits.largest }, reader))
     }
 
     /// Whether there is nothing to gather.
@@ -165,12 +180,13 @@ where
     }
 
     /// Has what was gathered stored, and then shows the reader the end: whoever has seen that finds it stored.
-    pub fn complete(self, trailers: Option<HeaderMap>, store: impl FnOnce(Bytes)) {
+    pub fn complete(mut self, trailers: Option<HeaderMap>, store: impl FnOnce(Bytes)) {
         let mut whole = Bytes::new();
+        let share = self.share.take();
         self.shared.end(|gathered| {
-            let mut gathered = std::mem::take(gathered);
-            gathered.shrink_to_fit();
-            whole = gathered.into();
+            let mut body = std::mem::take(gathered);
+            body.shrink_to_fit();
+            whole = Bytes::from_owner(Whole { body, _share: share });
             End::Storing
         });
         store(whole.clone());
@@ -183,11 +199,11 @@ where
         let held = state.gathered.len() as u64;
         state.wake();
         drop(state);
-        let more = held.saturating_sub(self.share.bytes);
         if held > self.largest {
             return Err(Reason::TooLarge);
         }
-        if more > 0 && !self.share.grow(more) { Err(Reason::Busy) } else { Ok(()) }
+        let room = self.share.as_mut().is_some_and(|share| share.grow_to(held));
+        if room { Ok(()) } else { Err(Reason::Busy) }
     }
 }
 

@@ -155,6 +155,8 @@ impl Search<'_> {
             Boarded::Leader(leader) => {
                 Step::Done(Lookup::Fetch(self.permit(stored.cloned(), forward, Some(leader))))
             }
+            // What somebody else has asked for before is not good enough: it would wait, and then ask all the same.
+            Boarded::Follower(_) if self.wants_latest() => Step::Done(self.alone(stored, forward)),
             Boarded::Follower(follower) => Step::Wait(follower),
         }
     }
@@ -177,6 +179,11 @@ impl Search<'_> {
             || self.headers.contains_key(header::AUTHORIZATION)
             || stored.is_some_and(|stored| !stored.head().is_reusable())
             || self.shared.uncacheable.is_recent(&self.key, self.now, REMEMBERED)
+    }
+
+    /// Whether the client wants the worker to be asked whatever is stored (RFC 9111 §5.2.1): it reloads.
+    fn wants_latest(&self) -> bool {
+        self.control.no_cache || self.control.max_age == Some(0)
     }
 
     fn board(&self, selector: Selector) -> Boarded {

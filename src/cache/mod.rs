@@ -67,7 +67,7 @@ struct Shared {
     uncacheable: Marks,
     /// Keys that were invalidated: what was on its way then is not stored.
     invalidated: Marks,
-    /// For bodies that are being stored.
+    /// For all bodies.
     budget: Arc<Budget>,
 }
 
@@ -81,7 +81,7 @@ impl Cache {
                 flights: Arc::default(),
                 uncacheable: Marks::new(now),
                 invalidated: Marks::new(now),
-                budget: Arc::new(Budget::new((options.size / 4).max(options.largest_item))),
+                budget: Arc::new(Budget::new(options.size + (options.size / 4).max(options.largest_item))),
                 options,
             })
         });

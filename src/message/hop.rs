@@ -38,14 +38,33 @@ pub fn lists(value: &HeaderValue, token: &str) -> bool {
     tokens(value).any(|member| member.eq_ignore_ascii_case(token))
 }
 
-/// The fields that `Connection` names. Host, framing and the like cannot be removed that way: a client could make the
-/// worker see another request than we do.
+/// The fields that `Connection` names and that can be removed that way.
 fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     let options = headers.get_all(header::CONNECTION).iter().flat_map(tokens);
     options
         .filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok())
-        .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH && *name != header::COOKIE)
+        .filter(|name| !is_for_everybody(name.as_str()))
         .collect()
+}
+
+/// Fields that are for every recipient, whatever `Connection` says of them. Without Host and the like the worker would see
+/// another request than we do; without those about caching, which are never appropriate there (RFC 9110 §7.6.1), a private
+/// response would look like one that says nothing.
+fn is_for_everybody(name: &str) -> bool {
+    matches!(
+        name,
+        "host"
+            | "content-length"
+            | "cookie"
+            | "cache-control"
+            | "cdn-cache-control"
+            | "pragma"
+            | "expires"
+            | "age"
+            | "vary"
+            | "set-cookie"
+            | "set-cookie2"
+    )
 }
 
 fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
@@ -107,8 +126,10 @@ mod tests {
             ("host", "a"),
             ("content-length", "3"),
             ("cookie", "c"),
-            ("connection", "host, content-length, cookie"),
+            ("cache-control", "private"),
+            ("set-cookie", "c"),
+            ("connection", "host, content-length, cookie, Cache-Control, Set-Cookie"),
         ]);
-        assert_eq!(left.len(), 3);
+        assert_eq!(left.len(), 5);
     }
 }

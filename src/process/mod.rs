@@ -1,11 +1,13 @@
 //! The worker's process: started, signalled, watched, reaped.
 
 mod limits;
+mod memory;
 mod signals;
 mod socket;
 mod worker;
 
 pub use limits::FileLimit;
+pub use memory::keep_large_blocks_apart;
 pub use signals::{Event, Signals};
 pub use socket::SocketPath;
 pub use worker::{SpawnError, Worker, exit_code, reap};

@@ -234,9 +234,9 @@ async fn what_is_announced_to_be_too_large_is_never_gathered() {
 #[tokio::test]
 async fn the_budget_is_shared_and_given_back() {
     let budget = budget(10);
-    let (first, one, _reader) = begin(Some(6), 10, &budget);
+    let (first, one, reader) = begin(Some(6), 10, &budget);
     assert_eq!(left(&budget), 4);
-    let (second, two, _other) = begin(None, 10, &budget);
+    let (second, two, other) = begin(None, 10, &budget);
     let gathering = tokio::spawn(gather(two));
     send(&second, "0123");
     settle().await;
@@ -244,12 +244,15 @@ async fn the_budget_is_shared_and_given_back() {
     send(&first, "012345");
     drop(first);
     assert_eq!(gather(one).await.unwrap(), "012345");
+    assert_eq!(left(&budget), 0, "somebody may still read it");
+    drop(reader);
     assert_eq!(left(&budget), 6);
     send(&second, "456789");
     settle().await;
     assert_eq!(left(&budget), 0);
     drop(second);
     assert_eq!(gathering.await.unwrap().unwrap(), "0123456789");
+    drop(other);
     assert_eq!(left(&budget), 10);
 }
 

@@ -70,6 +70,15 @@ impl Backend {
         Backend::start(move |connection| while connection.request().is_some() && connection.send(&bytes) {})
     }
 
+    /// Answers every request with what this makes of it, and keeps the connection.
+    pub fn answer(make: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> Backend {
+        Backend::start(move |connection| {
+            while let Some(request) = connection.request()
+                && connection.send(make(&request))
+            {}
+        })
+    }
+
     /// Answers every request with these bytes, and closes the connection.
     pub fn respond_and_close(bytes: impl AsRef<[u8]>) -> Backend {
         let bytes = bytes.as_ref().to_vec();
@@ -87,6 +96,14 @@ impl Backend {
                 let body = [request.raw_head, request.body].concat();
                 connection.respond_with(&body);
             }
+        })
+    }
+
+    /// Answers every request with 200, these fields, and the request as it came.
+    pub fn mirror(fields: &str) -> Backend {
+        let fields = fields.to_owned();
+        Backend::answer(move |request| {
+            ok(&fields, &String::from_utf8_lossy(&[&request.raw_head[..], &request.body].concat()))
         })
     }
 
@@ -146,6 +163,11 @@ impl Backend {
         });
         Backend { place, shared }
     }
+}
+
+/// A response with these fields, a length and this body.
+pub fn ok(fields: &str, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\n{fields}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into()
 }
 
 impl Drop for Backend {

@@ -58,6 +58,18 @@ impl Client {
         self.send_get(path).response()
     }
 
+    /// Sends a request without a body, with these lines beside Host, keep-alive.
+    #[track_caller]
+    pub fn send_request(&mut self, method: &str, target: &str, fields: &str) -> &mut Client {
+        self.send(format!("{method} {target} HTTP/1.1\r\nHost: app.test\r\n{fields}\r\n"))
+    }
+
+    /// As [`Client::send_request`], and reads the response.
+    #[track_caller]
+    pub fn request(&mut self, method: &str, target: &str, fields: &str) -> Response {
+        self.send_request(method, target, fields).response_to(method)
+    }
+
     /// Sends a request without a body (`"GET /path"`) with these fields, and reads the response.
     #[track_caller]
     pub fn ask(&mut self, line: &str, fields: &[&str]) -> Response {

@@ -69,6 +69,11 @@ impl Message {
         String::from_utf8_lossy(line).trim_end_matches('\r').to_owned()
     }
 
+    /// A request's target.
+    pub fn target(&self) -> String {
+        self.start_line().split(' ').nth(1).unwrap_or_default().to_owned()
+    }
+
     /// The first field of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.all(name).first().copied()

@@ -4,6 +4,8 @@
 
 pub mod backend;
 pub mod client;
+pub mod crowd;
+pub mod latch;
 pub mod load;
 pub mod message;
 pub mod stage;
@@ -12,8 +14,10 @@ pub mod worker;
 
 pub use backend::{Backend, Connection};
 pub use client::{Client, get};
+pub use crowd::Crowd;
+pub use latch::Latch;
 pub use message::{Message, Response};
-pub use stage::{Answer, Latch, Stage};
+pub use stage::{Answer, Stage};
 pub use thrust::Thrust;
 pub use worker::TestWorker;
 

@@ -1,12 +1,9 @@
 //! Thrust in front of an application whose answers a test writes down path by path, and one client.
 
-use super::{Backend, Client, Connection, Message, Response, Thrust, thrust::Builder, wait_until};
+use super::{Backend, Client, Connection, Latch, Message, Response, Thrust, thrust::Builder, wait_until};
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -25,10 +22,6 @@ pub struct Answer {
     then: Option<(Latch, Vec<u8>)>,
     closes: bool,
 }
-
-/// Holds an answer back until it is opened.
-#[derive(Debug, Clone, Default)]
-pub struct Latch(Arc<AtomicBool>);
 
 /// The answers that are left by target; the last of them is given again and again.
 type Script = Mutex<HashMap<String, Vec<Answer>>>;
@@ -142,13 +135,6 @@ impl Answer {
     }
 }
 
-impl Latch {
-    /// Lets the answer go.
-    pub fn open(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
 /// What the cache says in a response.
 impl Response {
     /// `X-Cache`, or nothing.
@@ -197,7 +183,7 @@ fn play(script: &Script, request: &Message, connection: &mut Connection) -> bool
     }
     let sent = connection.send(&bytes);
     if let Some((latch, rest)) = then {
-        wait_until("the latch is opened", || latch.0.load(Ordering::SeqCst));
+        latch.wait();
         connection.send(rest);
     }
     sent && !closes
