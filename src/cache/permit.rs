@@ -170,14 +170,15 @@ impl Permit {
         }
     }
 
-    /// Releases whoever waits. Where the worker no longer wants it to be stored, nobody waits for it in vain for a while, and
-    /// what it said before does not come back.
+    /// Releases whoever waits, sees to it that nobody waits for the next response in vain, and that what the worker no
+    /// longer wants stored does not come back.
     fn turn_down(self, reason: Reason) {
-        if !reason.is_lasting() {
-            return;
+        if reason.is_lasting() {
+            self.shared.uncacheable.mark(&self.key, Instant::now());
         }
-        self.shared.uncacheable.mark(&self.key, Instant::now());
-        if let Some(stored) = &self.stored {
+        if let Some(stored) = &self.stored
+            && reason.withdraws()
+        {
             self.shared.store.forget(self.key, stored);
         }
     }

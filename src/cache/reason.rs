@@ -46,9 +46,14 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether it is likely to hold for the next response, too, whoever asks.
+    /// Whether it is likely to hold for the next response, too, whoever asks: nobody should wait for that.
     pub fn is_lasting(self) -> bool {
-        !matches!(self, Self::Status | Self::Authorization | Self::BrokenOff | Self::Busy | Self::Invalidated)
+        !matches!(self, Self::Authorization | Self::BrokenOff | Self::Busy | Self::Invalidated)
+    }
+
+    /// Whether the worker no longer wants stored what it has sent before. Its failure does not say that.
+    pub fn withdraws(self) -> bool {
+        self.is_lasting() && self != Self::Status
     }
 
     /// Its name.
