@@ -28,16 +28,16 @@ fn pairs(out: &mut Vec<u8>, record: &Record, format: Format, stamp: &mut Stamp) 
     pairs.text("req_content_type", header(&record.request_type));
     pairs.number("resp_content_length", record.response_length);
     pairs.text("resp_content_type", header(&record.response_type));
-    pairs.word("remote_addr", Address::new(record.remote).as_bytes());
+    pairs.text("remote_addr", Address::new(record.remote).as_bytes());
     pairs.text("user_agent", header(&record.user_agent));
-    pairs.word("cache", record.cache.as_bytes());
+    pairs.text("cache", record.cache.as_bytes());
     pairs.text("query", record.target.query().unwrap_or_default());
-    pairs.word("proto", record.version.map_or(b"", protocol));
+    pairs.text("proto", record.version.map_or(b"", protocol));
     pairs.text("host", header(&record.host));
     pairs.text("request_id", header(&record.request_id));
     pairs.number("dur_us", record.duration.as_micros() as u64);
     if let Some(reason) = record.cache_reason {
-        pairs.word("cache_reason", reason.as_bytes());
+        pairs.text("cache_reason", reason.as_bytes());
     }
     if let Some(upstream) = record.upstream {
         pairs.number("upstream_us", upstream.as_micros() as u64);

@@ -49,17 +49,8 @@ impl<'a> Pairs<'a> {
         self.out.extend_from_slice(quote);
         stamp.rfc3339(self.out, at);
         self.out.extend_from_slice(quote);
-        self.word("level", level.as_bytes());
+        self.text("level", level.as_bytes());
         self.text("msg", message);
-    }
-
-    /// A text of our own that needs no escaping: letters, digits and punctuation without spaces, or nothing.
-    pub fn word(&mut self, name: &str, word: &[u8]) {
-        self.name(name);
-        let quote: &[u8] = if self.json || word.is_empty() { b"\"" } else { b"" };
-        self.out.extend_from_slice(quote);
-        self.out.extend_from_slice(word);
-        self.out.extend_from_slice(quote);
     }
 
     /// A text, escaped.
@@ -120,8 +111,6 @@ mod tests {
             let mut out = Vec::new();
             let mut pairs = Pairs::begin(&mut out, format);
             pairs.text("text", b"a b");
-            pairs.word("word", b"hit");
-            pairs.word("nothing", b"");
             pairs.number("number", -1_i64);
             pairs.float("half", 0.5);
             pairs.float("none", f64::NAN);
@@ -131,11 +120,8 @@ mod tests {
         };
         assert_eq!(
             line(Format::Json),
-            "{\"text\":\"a b\",\"word\":\"hit\",\"nothing\":\"\",\"number\":-1,\"half\":0.5,\"none\":\"NaN\",\"yes\":true}\n"
+            "{\"text\":\"a b\",\"number\":-1,\"half\":0.5,\"none\":\"NaN\",\"yes\":true}\n"
         );
-        assert_eq!(
-            line(Format::Logfmt),
-            "text=\"a b\" word=hit nothing=\"\" number=-1 half=0.5 none=NaN yes=true\n"
-        );
+        assert_eq!(line(Format::Logfmt), "text=\"a b\" number=-1 half=0.5 none=NaN yes=true\n");
     }
 }
