@@ -1,7 +1,7 @@
 //! What is known of one finished request.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
+use http::{HeaderValue, Method, Request, Uri, Version, header};
 use std::{
     net::IpAddr,
     time::{Duration, SystemTime},
@@ -57,29 +57,26 @@ pub struct Record {
 impl Record {
     /// The request's half of a record. The response's half says that nothing was sent yet.
     pub fn new<B: http_body::Body>(request: &Request<B>, remote: IpAddr, started: SystemTime) -> Self {
-        let headers = request.headers();
-        // Written where it stays, field by field: this is on every request's way.
-        Self {
-            started,
+        let mut record = Self {
             method: Some(request.method().clone()),
             target: Target::Uri(request.uri().clone()),
             version: Some(request.version()),
-            host: value(headers, header::HOST),
-            remote,
-            user_agent: value(headers, header::USER_AGENT),
-            referer: value(headers, header::REFERER),
             request_length: request.body().size_hint().exact(),
-            request_type: value(headers, header::CONTENT_TYPE),
-            request_id: value(headers, HeaderName::from_static("x-request-id")),
-            status: 0,
-            response_length: 0,
-            response_type: None,
-            cache: "",
-            cache_reason: None,
-            duration: Duration::ZERO,
-            upstream: None,
-            reason: None,
+            ..Self::unread(Bytes::new(), remote, started)
+        };
+        // In one pass: this is on every request's way, and each search would cost as much.
+        for (name, value) in request.headers() {
+            let slot = match *name {
+                header::HOST => &mut record.host,
+                header::USER_AGENT => &mut record.user_agent,
+                header::REFERER => &mut record.referer,
+                header::CONTENT_TYPE => &mut record.request_type,
+                _ if name.as_str() == "x-request-id" => &mut record.request_id,
+                _ => continue,
+            };
+            slot.get_or_insert_with(|| value.clone());
         }
+        record
     }
 
     /// The record of a request that could not be read as HTTP: `line` is its first line, as far as it is known.
@@ -150,10 +147,6 @@ impl Target {
 
 fn question_mark(raw: &[u8]) -> Option<usize> {
     memchr::memchr(b'?', raw)
-}
-
-fn value(headers: &HeaderMap, name: HeaderName) -> Option<HeaderValue> {
-    headers.get(name).cloned()
 }
 
 #[cfg(test)]
