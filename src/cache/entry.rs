@@ -102,10 +102,9 @@ impl Entry {
         self.head.freshness.initial_age + now.saturating_duration_since(self.arrived)
     }
 
-    /// Seconds for which it is still fresh, or below zero for which it has been stale.
-    pub fn ttl(&self, now: Instant) -> i64 {
-        let (lifetime, age) = (self.head.freshness.lifetime.as_secs(), self.age(now).as_secs());
-        lifetime as i64 - age as i64
+    /// Seconds for which it is still fresh at this age, or below zero for which it has been stale.
+    pub fn ttl(&self, age: Duration) -> i64 {
+        self.head.freshness.lifetime.as_secs() as i64 - age.as_secs() as i64
     }
 
     /// Whether it may be used without being validated, if nobody wants otherwise.
@@ -121,9 +120,11 @@ impl Entry {
     /// Writes what only now can be said into a header made from the stored one: its age, which is told of a young response too
     /// (RFC 9111 §5.1), and what the cache did.
     pub fn tell(&self, headers: &mut HeaderMap, status: &Status, now: Instant) {
-        let (age, plain_hit) = self.told.at(self.age(now).as_secs(), self.ttl(now));
+        let age = self.age(now);
+        let ttl = self.ttl(age);
+        let (age, plain_hit) = self.told.at(age.as_secs(), ttl);
         headers.insert(header::AGE, age);
-        let status = if status.forward.is_none() { plain_hit } else { status.value() };
+        let status = if status.forward.is_none() { plain_hit } else { status.value(Some(ttl)) };
         if self.head.is_relayed {
             headers.append(CACHE_STATUS, status);
         } else {

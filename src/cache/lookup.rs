@@ -116,9 +116,8 @@ impl Search<'_> {
     }
 
     fn found(&self, entry: &Arc<Entry>) -> Step {
-        let hit = || Status::hit(entry.ttl(self.now));
         match entry.use_for(&self.control, self.now) {
-            Use::Fresh => Step::Done(Lookup::Fresh(entry.clone(), hit())),
+            Use::Fresh => Step::Done(Lookup::Fresh(entry.clone(), Status::hit())),
             Use::WhileRevalidate => {
                 let permit = match self.board(entry.head().selector().clone()) {
                     Boarded::Leader(leader) => {
@@ -126,7 +125,7 @@ impl Search<'_> {
                     }
                     Boarded::Follower(_) => None,
                 };
-                Step::Done(Lookup::Stale(entry.clone(), hit(), permit))
+                Step::Done(Lookup::Stale(entry.clone(), Status::hit(), permit))
             }
             Use::Validate => {
                 let forward = if entry.is_fresh(self.now) { Forward::Request } else { Forward::Stale };
@@ -210,10 +209,8 @@ impl Search<'_> {
     fn joined(&self, entry: Arc<Entry>) -> Lookup {
         match entry.use_for(&self.control, self.now) {
             Use::Fresh => {
-                let ttl = Some(entry.ttl(self.now));
                 let status = Status {
                     source: Source::Stored,
-                    ttl,
                     collapsed: true,
                     ..Status::forwarded(Some(Forward::UriMiss))
                 };

@@ -62,7 +62,7 @@ impl Permit {
         let now = Instant::now();
         let entry =
             self.stored.as_ref().filter(|stored| stored.is_usable_on_error(&self.control, status, now))?;
-        let status = Status { forward_status: status, ..self.served(entry, now) };
+        let status = Status { forward_status: status, ..self.served() };
         Some((entry.clone(), status))
     }
 
@@ -83,7 +83,7 @@ impl Permit {
             forward_status: Some(StatusCode::NOT_MODIFIED),
             stored: storable.is_ok(),
             reason: storable.err(),
-            ..self.served(&renewed, now)
+            ..self.served()
         };
         match storable {
             Ok(()) => self.land(renewed.clone()),
@@ -183,8 +183,8 @@ impl Permit {
         }
     }
 
-    fn served(&self, entry: &Entry, now: Instant) -> Status {
-        Status { source: Source::Stored, ttl: Some(entry.ttl(now)), ..Status::forwarded(Some(self.forward)) }
+    fn served(&self) -> Status {
+        Status { source: Source::Stored, ..Status::forwarded(Some(self.forward)) }
     }
 }
 

@@ -121,7 +121,7 @@ mod tests {
     fn answer(status: u16, method: Method, request: &str) -> Response<Served> {
         let arrived = Instant::now();
         let entry = entry("", status, FIELDS, BODY, arrived);
-        serve(&entry, &Status::hit(48), &method, &fields(request), arrived + Duration::from_secs(5), now())
+        serve(&entry, &Status::hit(), &method, &fields(request), arrived + Duration::from_secs(5), now())
     }
 
     fn text(served: &Served) -> Option<String> {

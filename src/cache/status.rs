@@ -18,8 +18,6 @@ pub struct Status {
     pub forward: Option<Forward>,
     /// The status that the worker gave, where it is not the one that is sent.
     pub forward_status: Option<StatusCode>,
-    /// Seconds for which what was served is still fresh.
-    pub ttl: Option<i64>,
     /// Whether the answer is being stored.
     pub stored: bool,
     /// Whether another request's fetch was waited for.
@@ -56,8 +54,8 @@ pub enum Forward {
 
 impl Status {
     /// An answer from memory, without asking the worker.
-    pub fn hit(ttl: i64) -> Self {
-        Self { source: Source::Stored, ttl: Some(ttl), ..Self::forwarded(None) }
+    pub fn hit() -> Self {
+        Self { source: Source::Stored, ..Self::forwarded(None) }
     }
 
     /// A request that the cache has no part in.
@@ -72,7 +70,6 @@ impl Status {
             source: Source::Worker,
             forward,
             forward_status: None,
-            ttl: None,
             stored: false,
             collapsed: false,
             reason: None,
@@ -91,11 +88,11 @@ impl Status {
     /// Writes `X-Cache`, and adds to `Cache-Status` what this cache did, behind what caches nearer to the origin did.
     pub fn write(&self, headers: &mut HeaderMap) {
         headers.insert(X_CACHE, HeaderValue::from_static(self.word()));
-        headers.append(CACHE_STATUS, self.value());
+        headers.append(CACHE_STATUS, self.value(None));
     }
 
-    /// The value of `Cache-Status`.
-    pub fn value(&self) -> HeaderValue {
+    /// The value of `Cache-Status`, with the seconds for which what is served is still fresh, if it is stored.
+    pub fn value(&self, ttl: Option<i64>) -> HeaderValue {
         let mut text = BytesMut::with_capacity(64);
         text.put_slice(b"thrust");
         match self.forward {
@@ -105,7 +102,7 @@ impl Status {
         if let Some(status) = self.forward_status {
             parameter(&mut text, b"fwd-status", status.as_str().as_bytes());
         }
-        if let Some(ttl) = self.ttl {
+        if let Some(ttl) = ttl {
             parameter(&mut text, b"ttl", itoa::Buffer::new().format(ttl).as_bytes());
         }
         for (is, flag) in [(self.stored, &b"; stored"[..]), (self.collapsed, b"; collapsed")] {
@@ -148,40 +145,37 @@ mod tests {
     #[test]
     fn what_clients_are_told() {
         let miss = Status::forwarded(Some(Forward::UriMiss));
-        for (status, word, value) in [
-            (Status::hit(376), "hit", "thrust; hit; ttl=376"),
-            (Status::hit(-3), "hit", "thrust; hit; ttl=-3"),
-            (Status::bypass(Reason::Method), "bypass", "thrust; fwd=method; detail=method"),
-            (Status::bypass(Reason::Range), "bypass", "thrust; fwd=bypass; detail=range"),
-            (Status { stored: true, ..miss }, "miss", "thrust; fwd=uri-miss; stored"),
+        for (status, word, ttl, value) in [
+            (Status::hit(), "hit", Some(376), "thrust; hit; ttl=376"),
+            (Status::hit(), "hit", Some(-3), "thrust; hit; ttl=-3"),
+            (Status::bypass(Reason::Method), "bypass", None, "thrust; fwd=method; detail=method"),
+            (Status::bypass(Reason::Range), "bypass", None, "thrust; fwd=bypass; detail=range"),
+            (Status { stored: true, ..miss }, "miss", None, "thrust; fwd=uri-miss; stored"),
             (
                 Status { reason: Some(Reason::Private), ..miss },
                 "miss",
+                None,
                 "thrust; fwd=uri-miss; detail=private",
             ),
             (
                 Status { source: Source::Stored, collapsed: true, ..miss },
                 "hit",
+                None,
                 "thrust; fwd=uri-miss; collapsed",
             ),
             (
                 Status {
                     source: Source::Stored,
                     forward_status: Some(StatusCode::NOT_MODIFIED),
-                    ttl: Some(60),
                     stored: true,
                     ..Status::forwarded(Some(Forward::Stale))
                 },
                 "hit",
+                Some(60),
                 "thrust; fwd=stale; fwd-status=304; ttl=60; stored",
             ),
         ] {
-            let mut headers = HeaderMap::new();
-            status.write(&mut headers);
-            assert_eq!(
-                (headers["x-cache"].to_str().unwrap(), &headers["cache-status"]),
-                (word, &HeaderValue::from_static(value))
-            );
+            assert_eq!((status.word(), status.value(ttl)), (word, HeaderValue::from_static(value)));
         }
     }
 
@@ -190,9 +184,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("cache-status", HeaderValue::from_static("origin; hit"));
         headers.insert("x-cache", HeaderValue::from_static("MISS"));
-        Status::hit(1).write(&mut headers);
+        Status::bypass(Reason::Head).write(&mut headers);
         let all: Vec<_> = headers.get_all("cache-status").iter().collect();
-        assert_eq!(all, ["origin; hit", "thrust; hit; ttl=1"]);
-        assert_eq!(headers.get_all("x-cache").iter().count(), 1);
+        assert_eq!(all, ["origin; hit", "thrust; fwd=bypass; detail=head"]);
+        assert_eq!(headers.get_all("x-cache").iter().collect::<Vec<_>>(), ["bypass"]);
     }
 }

@@ -22,7 +22,11 @@ impl Told {
         let Values { age, status, .. } = match &mut *held {
             Some(values) if values.seconds == seconds => values.clone(),
             stale => stale
-                .insert(Values { seconds, age: HeaderValue::from(seconds), status: Status::hit(ttl).value() })
+                .insert(Values {
+                    seconds,
+                    age: HeaderValue::from(seconds),
+                    status: Status::hit().value(Some(ttl)),
+                })
                 .clone(),
         };
         (age, status)
