@@ -2,7 +2,8 @@
 //! `Vary` names, in the [canonical form](super::canonical).
 
 use super::canonical::{members, render};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use crate::message::field::single;
+use http::{HeaderMap, HeaderName, header};
 
 /// More names in `Vary` than this, and the response is not stored.
 const MAX_NAMES: usize = 16;
@@ -106,12 +107,6 @@ impl Value {
             rest.is_some_and(<[u8]>::is_empty)
         }
     }
-}
-
-/// The field's value if it has exactly one line.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut lines = headers.get_all(name).iter();
-    lines.next().filter(|_| lines.next().is_none())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Conditional requests (RFC 9110 §13), as a cache evaluates them (RFC 9111 §4.3.2).
 
-use super::date;
+use super::{date, field::single};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::time::SystemTime;
 
@@ -14,18 +14,6 @@ pub fn not_modified(request: &HeaderMap, response: &HeaderMap, now: SystemTime) 
         any_matches(request, response.get(header::ETAG))
     } else {
         unmodified_since(request, response, now)
-    }
-}
-
-/// The weak comparison of entity-tags (RFC 9110 §8.8.3.2): the same, whether or not either is weak.
-///
-/// Some applications send tags without quotes, or otherwise beside the grammar: these equal only themselves, byte for
-/// byte.
-pub fn weak_eq(a: &[u8], b: &[u8]) -> bool {
-    match (opaque(a), opaque(b)) {
-        (Some(a), Some(b)) => a == b,
-        (None, None) => a == b && !a.is_empty(),
-        _ => false,
     }
 }
 
@@ -73,12 +61,6 @@ pub fn is_kept_in_304(name: &HeaderName) -> bool {
     )
 }
 
-/// The field's value if it has exactly one line.
-pub(super) fn single(headers: &HeaderMap, name: HeaderName) -> Option<&HeaderValue> {
-    let mut lines = headers.get_all(name).iter();
-    lines.next().filter(|_| lines.next().is_none())
-}
-
 /// `If-None-Match` (RFC 9110 §13.1.2); `*` stands for any tag, and only alone.
 fn any_matches(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
     if single(request, header::IF_NONE_MATCH).is_some_and(|line| line.as_bytes().trim_ascii() == b"*") {
@@ -87,6 +69,18 @@ fn any_matches(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
     let Some(etag) = etag.map(|value| value.as_bytes().trim_ascii()) else { return false };
     let lines = request.get_all(header::IF_NONE_MATCH).iter();
     lines.flat_map(|line| members(line.as_bytes())).any(|member| weak_eq(member, etag))
+}
+
+/// The weak comparison of entity-tags (RFC 9110 §8.8.3.2): the same, whether or not either is weak.
+///
+/// Some applications send tags without quotes, or otherwise beside the grammar: these equal only themselves, byte for
+/// byte.
+fn weak_eq(a: &[u8], b: &[u8]) -> bool {
+    match (opaque(a), opaque(b)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => a == b && !a.is_empty(),
+        _ => false,
+    }
 }
 
 /// `If-Modified-Since` (RFC 9110 §13.1.3). What is no date, or several lines, is ignored.

@@ -1,5 +1,6 @@
 //! Dates (RFC 9110 §5.6.7).
 
+use super::field::single;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -30,9 +31,7 @@ pub fn parse(value: &[u8], now: SystemTime) -> Option<SystemTime> {
 
 /// The date in a field, read as [`parse`] does; None if the field is absent, has several lines or is malformed.
 pub fn of(headers: &HeaderMap, name: HeaderName, now: SystemTime) -> Option<SystemTime> {
-    let mut lines = headers.get_all(name).iter();
-    let (line, None) = (lines.next()?, lines.next()) else { return None };
-    parse(line.as_bytes(), now)
+    parse(single(headers, name)?.as_bytes(), now)
 }
 
 /// Writes a date in the preferred form, without fractions of the second. What is before 1970 or after 9999 becomes their

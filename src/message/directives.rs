@@ -1,6 +1,6 @@
 //! The grammar of Cache-Control and Pragma: a list of names, some with an argument (RFC 9111 §5.2).
 
-use super::structured::is_token_byte;
+use super::{field::number, structured::is_token_byte};
 use http::{HeaderMap, HeaderName};
 
 /// The largest number of seconds (RFC 9111 §1.2.2).
@@ -61,11 +61,7 @@ impl<'a> Directive<'a> {
 
 /// A number of seconds (RFC 9111 §1.2.2), at most 2^31; None if this is anything but digits.
 pub(super) fn delta_seconds(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let add = |sum: u32, digit: &u8| saturate(u64::from(sum) * 10 + u64::from(digit - b'0'));
-    Some(digits.iter().fold(0, add))
+    number(digits).map(saturate)
 }
 
 /// Larger numbers count as 2^31.

@@ -10,6 +10,7 @@ pub mod conditional;
 pub mod connection;
 pub mod date;
 mod directives;
+pub mod field;
 pub mod forwarded;
 pub mod handler;
 pub mod head;

@@ -1,8 +1,9 @@
 //! Range requests (RFC 9110 §14): which bytes of a body are asked for.
 
 use super::{
-    conditional::{single, strong_eq},
+    conditional::strong_eq,
     date,
+    field::{number, single},
 };
 use http::{HeaderMap, HeaderValue, header};
 use std::{
@@ -126,15 +127,6 @@ impl Spec {
             Self::Suffix(count) => (count > 0).then(|| length.saturating_sub(count)..length),
         }
     }
-}
-
-/// Digits, at least one, saturating.
-fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let next = |number: u64, digit: &u8| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
-    Some(digits.iter().fold(0, next))
 }
 
 /// Adds a range to those that do not touch each other; with those that it touches it becomes one, in the place of the
