@@ -84,7 +84,7 @@ fn in_part(entry: &Entry, request: &HeaderMap, date: SystemTime) -> Response<Ser
             respond(StatusCode::PARTIAL_CONTENT, headers, Served::Bytes(slice(&range)))
         }
         Selection::Several(ranges) => {
-            let Multipart { content_type, parts, end, .. } =
+            let Multipart { content_type, parts, end } =
                 Multipart::new(ranges, length, stored.get(header::CONTENT_TYPE));
             headers.insert(header::CONTENT_TYPE, content_type);
             let pieces = parts.into_iter().flat_map(|part| [part.head, slice(&part.range)]);
