@@ -137,23 +137,14 @@ impl Entry {
         self.head.freshness.use_for(control, self.age(now))
     }
 
-    /// Whether it may be served because the worker has failed: with a status (RFC 5861 §4), or by giving no answer at all,
-    /// which some staleness is allowed for that nobody has forbidden (RFC 9111 §4.2.4). What the client wants of freshness
-    /// counts all the same.
+    /// Whether it may be served because the worker has failed: with this status, or by giving no answer at all.
     pub fn is_usable_on_error(
         &self,
         control: &RequestControl,
         status: Option<StatusCode>,
         now: Instant,
     ) -> bool {
-        let Freshness { lifetime, if_error, always_validate, max_stale_allowed, .. } = self.head.freshness;
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-        let asked_for = control.stale_if_error.filter(|_| max_stale_allowed).map_or(Duration::ZERO, seconds);
-        let unanswered = status.is_none() && max_stale_allowed && self.head.is_reusable();
-        let window = if_error.max(asked_for).max(if unanswered { UNANSWERED } else { Duration::ZERO });
-        let age = self.age(now);
-        let too_old = control.max_age.is_some_and(|max| age > seconds(max));
-        !always_validate && !control.no_cache && !too_old && age < lifetime + window
+        self.head.freshness.is_usable_on_error(control, status, self.age(now))
     }
 
     /// Adds its validators to a request that shall validate it (RFC 9111 §4.3.1), in place of the client's own conditions;
@@ -210,9 +201,6 @@ impl Entry {
     }
 }
 
-/// How long something may be served stale while the worker gives no answer: a restart, not an outage.
-const UNANSWERED: Duration = Duration::from_secs(60);
-
 /// What a response is validated by, and the condition that asks for it.
 const VALIDATORS: [(HeaderName, HeaderName); 2] =
     [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)];
@@ -252,16 +240,17 @@ fn compact(headers: &HeaderMap, answered: SystemTime) -> HeaderMap {
 
 /// Takes the cookies out of a response that is for everybody: the first visitor does not get them either.
 pub fn strip_cookies(headers: &mut HeaderMap) {
-    headers.remove(header::SET_COOKIE);
-    headers.remove("set-cookie2");
+    for name in policy::SET_COOKIE {
+        headers.remove(name);
+    }
 }
 
 /// Whether a field is kept: not a visitor's cookie, not what is between us and the worker (RFC 9111 §3.1), not what says
 /// something of the body's way here, and not `Age`, which is counted from here on.
 fn is_stored(name: &HeaderName) -> bool {
-    !matches!(*name, header::SET_COOKIE | header::AGE | header::CONTENT_LENGTH | header::TRAILER)
+    !matches!(*name, header::AGE | header::CONTENT_LENGTH | header::TRAILER)
         && *name != X_CACHE
-        && name != "set-cookie2"
+        && !policy::SET_COOKIE.contains(name)
         && !name.as_str().starts_with("proxy-")
 }
 

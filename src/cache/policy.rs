@@ -3,10 +3,10 @@
 use super::{Reason, fingerprint};
 use crate::message::{
     age,
-    cache_control::{RequestControl, ResponseControl},
+    cache_control::{CDN_CACHE_CONTROL, RequestControl, ResponseControl},
     date,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::time::{Duration, SystemTime};
 
 /// What is known of a request when its response is there.
@@ -68,7 +68,6 @@ impl Freshness {
     /// What may be done with it at this age for a request that says this (RFC 9111 §4.2, §5.2.1).
     pub fn use_for(&self, control: &RequestControl, age: Duration) -> Use {
         let &Self { lifetime, while_revalidate, max_stale_allowed, always_validate, .. } = self;
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let too_old = control.max_age.is_some_and(|max| age > seconds(max));
         let too_stale_soon = control.min_fresh.is_some_and(|wanted| lifetime < age + seconds(wanted));
         if always_validate || control.no_cache || too_old || too_stale_soon {
@@ -88,11 +87,34 @@ impl Freshness {
         }
     }
 
+    /// Whether it may be served at this age because the worker has failed: with a status (RFC 5861 §4), or by giving no answer
+    /// at all, which some staleness is allowed for that nobody has forbidden (RFC 9111 §4.2.4). What the client wants of
+    /// freshness counts all the same.
+    pub fn is_usable_on_error(
+        &self,
+        control: &RequestControl,
+        status: Option<StatusCode>,
+        age: Duration,
+    ) -> bool {
+        let &Self { lifetime, if_error, always_validate, max_stale_allowed, .. } = self;
+        let asked_for = control.stale_if_error.filter(|_| max_stale_allowed).map_or(Duration::ZERO, seconds);
+        let unanswered = status.is_none() && max_stale_allowed && self.is_reusable();
+        let window = if_error.max(asked_for).max(if unanswered { UNANSWERED } else { Duration::ZERO });
+        let too_old = control.max_age.is_some_and(|max| age > seconds(max));
+        !always_validate && !control.no_cache && !too_old && age < lifetime + window
+    }
+
     /// Whether it may be served stale at some time.
     fn has_grace(&self) -> bool {
         !self.always_validate && !(self.while_revalidate + self.if_error).is_zero()
     }
 }
+
+/// How long something may be served stale while the worker gives no answer: a restart, not an outage.
+const UNANSWERED: Duration = Duration::from_secs(60);
+
+/// Fields that give one visitor a cookie; the second is of RFC 2965, which is obsolete.
+pub(super) const SET_COOKIE: [HeaderName; 2] = [header::SET_COOKIE, HeaderName::from_static("set-cookie2")];
 
 /// Whether a response to a GET may be stored for everybody, and for how long it is fresh.
 ///
@@ -177,7 +199,7 @@ fn check_credentials(
     if asked.headers.contains_key(header::AUTHORIZATION) && !shareable {
         return Err(Reason::Authorization);
     }
-    let sets_cookie = headers.contains_key(header::SET_COOKIE) || headers.contains_key("set-cookie2");
+    let sets_cookie = SET_COOKIE.iter().any(|name| headers.contains_key(name));
     if sets_cookie && !declared_public { Err(Reason::SetCookie) } else { Ok(()) }
 }
 
@@ -188,8 +210,8 @@ fn lifetime(
     headers: &HeaderMap,
     asked: &Asked,
 ) -> Option<Duration> {
-    if let Some(seconds) = control.s_maxage.or(control.max_age) {
-        return Some(Duration::from_secs(seconds.into()));
+    if let Some(given) = control.s_maxage.or(control.max_age) {
+        return Some(seconds(given));
     }
     if targeted || !headers.contains_key(header::EXPIRES) {
         return None;
@@ -203,7 +225,7 @@ fn lifetime(
 fn initial_age(asked: &Asked, headers: &HeaderMap) -> Duration {
     let since = |earlier| asked.answered.duration_since(earlier).unwrap_or_default();
     let apparent = date::of(headers, header::DATE, asked.answered).map_or(Duration::ZERO, since);
-    let corrected = Duration::from_secs(age::of(headers).into()) + since(asked.sent);
+    let corrected = seconds(age::of(headers)) + since(asked.sent);
     apparent.max(corrected)
 }
 
@@ -211,10 +233,7 @@ fn initial_age(asked: &Asked, headers: &HeaderMap) -> Duration {
 /// who says `stale-while-revalidate` beside it means that.
 fn stale_uses(control: &ResponseControl) -> Freshness {
     let must_validate = control.must_revalidate || control.proxy_revalidate;
-    let window = |seconds: Option<u32>| match seconds {
-        Some(seconds) if !must_validate => Duration::from_secs(seconds.into()),
-        _ => Duration::ZERO,
-    };
+    let window = |given: Option<u32>| given.filter(|_| !must_validate).map_or(Duration::ZERO, seconds);
     Freshness {
         while_revalidate: window(control.stale_while_revalidate),
         if_error: window(control.stale_if_error),
@@ -225,16 +244,15 @@ fn stale_uses(control: &ResponseControl) -> Freshness {
 }
 
 /// An asset that says nothing of caching, and whose name changes with its content. Each condition is there so that no
-/// private page is ever shared.
+/// private page is ever shared. What answers credentials or sets a cookie never comes here: without a word about caching
+/// [`check_credentials`] has turned it down.
 fn is_fingerprinted(asked: &Asked, status: StatusCode, headers: &HeaderMap, folders: &[String]) -> bool {
-    let says_something = [header::CACHE_CONTROL, header::EXPIRES, header::PRAGMA, header::SET_COOKIE]
+    let says_something = [header::CACHE_CONTROL, CDN_CACHE_CONTROL, header::EXPIRES, header::PRAGMA]
         .iter()
         .any(|name| headers.contains_key(name));
     status == StatusCode::OK
         && !says_something
-        && !headers.contains_key("cdn-cache-control")
         && !is_page(asked.target, headers)
-        && !asked.headers.contains_key(header::AUTHORIZATION)
         && fingerprint::is_asset(asked.target, folders)
 }
 
@@ -250,6 +268,10 @@ fn is_page(target: &str, headers: &HeaderMap) -> bool {
 
 fn has_validator(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
 }
 
 #[cfg(test)]

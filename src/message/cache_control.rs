@@ -6,7 +6,8 @@ use super::directives::{Directive, directives, saturate};
 use super::structured::{self, Member};
 use http::{HeaderMap, HeaderName, header};
 
-const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
+/// What a response says to caches like this one alone (RFC 9213).
+pub const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 
 /// Directives of a response (RFC 9111 §5.2.2, RFC 5861). Times are in seconds, at most 2^31.
 ///
