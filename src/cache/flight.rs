@@ -10,7 +10,7 @@ use std::{
 use tokio::{sync::watch, time::timeout};
 
 /// Nobody waits longer than this for somebody else's fetch.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The fetches that others may wait for. Those for one URL are told apart by the fields that its responses are known to
 /// vary by.

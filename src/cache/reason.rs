@@ -41,14 +41,12 @@ pub enum Reason {
     BrokenOff,
     /// Too many bodies are being stored at this moment.
     Busy,
-    /// It was invalidated while it was on its way (RFC 9111 §4.4).
-    Invalidated,
 }
 
 impl Reason {
     /// Whether it is likely to hold for the next response, too, whoever asks: nobody should wait for that.
     pub fn is_lasting(self) -> bool {
-        !matches!(self, Self::Authorization | Self::BrokenOff | Self::Busy | Self::Invalidated)
+        !matches!(self, Self::Authorization | Self::BrokenOff | Self::Busy)
     }
 
     /// Whether the worker no longer wants stored what it has sent before. Its failure does not say that.
@@ -78,7 +76,6 @@ impl Reason {
             Self::NoLength => "no-length",
             Self::BrokenOff => "broken-off",
             Self::Busy => "busy",
-            Self::Invalidated => "invalidated",
         }
     }
 }
