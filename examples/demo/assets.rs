@@ -40,7 +40,8 @@ pub fn page() -> String {
     ASSETS.iter().fold(PAGE.to_owned(), |page, asset| page.replace(&asset.placeholder(), &asset.path()))
 }
 
-/// Serves the assets, to be kept for a year.
+/// Serves the assets, to be kept for a year. Names that are no asset's are answered elsewhere: a 404 that is kept for a year
+/// would be there still when there is such an asset.
 pub fn router() -> Router {
     let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
     ASSETS
@@ -48,7 +49,7 @@ pub fn router() -> Router {
         .fold(Router::new(), |router, asset| {
             router.route(&asset.path(), get(([(CONTENT_TYPE, asset.media_type)], asset.content)))
         })
-        .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, forever))
+        .route_layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, forever))
 }
 
 struct Asset {
