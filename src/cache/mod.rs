@@ -22,6 +22,7 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod told;
+mod touched;
 mod vary;
 
 pub use entry::Entry;
@@ -32,11 +33,10 @@ pub use permit::{Kept, Passed, Permit};
 pub use reason::Reason;
 pub use serve::{Served, serve};
 pub use status::Status;
+pub use touched::Touched;
 
-use crate::message::{host, reference};
 use filling::Budget;
 use flight::Flights;
-use http::{HeaderMap, Method, StatusCode, header};
 use marks::Marks;
 use std::{sync::Arc, time::Instant};
 use store::Store;
@@ -86,53 +86,5 @@ impl Cache {
             })
         });
         Self { shared }
-    }
-
-    /// What a request that is about to be sent may change, so that it can be forgotten afterwards (RFC 9111 §4.4); `None` where
-    /// it changes nothing.
-    pub fn touched_by<B>(&self, request: &http::Request<B>) -> Option<Touched> {
-        let shared = self.shared.as_ref()?;
-        if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE) {
-            return None;
-        }
-        let target = CacheKey::target_of(request.uri()).to_owned();
-        Some(Touched { shared: shared.clone(), target, headers: request.headers().clone() })
-    }
-}
-
-/// What an unsafe request may change.
-pub struct Touched {
-    shared: Arc<Shared>,
-    target: String,
-    headers: HeaderMap,
-}
-
-impl Touched {
-    /// The worker has answered: unless it failed, its target and what its response points to on the same host are forgotten.
-    pub fn changed(self, status: StatusCode, response: &HeaderMap) {
-        if !status.is_success() && !status.is_redirection() {
-            return;
-        }
-        let ours = |authority: &[u8]| self.is_our_host(authority);
-        let referred = [header::LOCATION, header::CONTENT_LOCATION]
-            .into_iter()
-            .filter_map(|name| reference::target_on_host(response.get(name)?.as_bytes(), &self.target, ours));
-        for target in referred.chain([self.target.clone()]) {
-            self.shared.invalidate(&CacheKey::new(&self.headers, &target));
-        }
-    }
-
-    /// The host as the client or a proxy in front calls it; a scheme's own port may be there or not.
-    fn is_our_host(&self, authority: &[u8]) -> bool {
-        let names = [self.headers.get(header::HOST), self.headers.get("x-forwarded-host")];
-        names.into_iter().flatten().any(|name| host::is_same(name.as_bytes(), authority))
-    }
-}
-
-impl Shared {
-    fn invalidate(&self, key: &CacheKey) {
-        self.invalidated.mark(key, Instant::now());
-        self.flights.close(key);
-        self.store.invalidate(key);
     }
 }
