@@ -309,7 +309,7 @@ mod tests {
     ];
 
     #[test]
-    fn names() {
+    fn which_targets_name_a_fingerprinted_asset() {
         let folders = [
             "/assets/",
             "/packs/",

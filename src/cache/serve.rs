@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn answers() {
+    fn a_200_is_sent_whole_in_part_or_only_confirmed() {
         let (get, head) = (Method::GET, Method::HEAD);
         let all = Some(BODY);
         let part = Some("bytes 2-4/10");

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn writing() {
+    fn dates_are_written_in_the_preferred_form() {
         for (time, text) in [
             (at(784_111_777) + Duration::from_millis(999), "Sun, 06 Nov 1994 08:49:37 GMT"),
             (UNIX_EPOCH - Duration::from_secs(9), "Thu, 01 Jan 1970 00:00:00 GMT"),

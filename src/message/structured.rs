@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn one_fault_is_enough() {
+    fn one_fault_makes_the_field_absent() {
         for bad in [
             // §4.2.2 dictionaries
             "",

@@ -14,7 +14,7 @@ fn check(rows: &[Row]) {
 }
 
 #[test]
-fn statuses() {
+fn which_statuses_are_stored() {
     for status in 100..600 {
         let final_and_whole = (200..500).contains(&status) && status != 206 && status != 304;
         let expected = if final_and_whole { Ok(60) } else { Err(Reason::Status) };

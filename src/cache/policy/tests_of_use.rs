@@ -42,7 +42,7 @@ fn what_may_be_done_with_it_when_it_is_stale() {
 
 /// The response's Cache-Control, the request's, an age, and what is done.
 #[test]
-fn uses() {
+fn what_clients_want_of_freshness_is_heeded() {
     use Use::{Fresh, Validate, WhileRevalidate};
     const PLAIN: &str = "max-age=60";
     const GRACE: &str = "max-age=60, stale-while-revalidate=30";
