@@ -33,7 +33,7 @@ pub use reason::Reason;
 pub use serve::{Served, serve};
 pub use status::Status;
 
-use crate::message::{host, reference};
+use crate::message::{forwarded, host, reference};
 use filling::Budget;
 use flight::Flights;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -96,7 +96,10 @@ impl Cache {
             return None;
         }
         let target = CacheKey::target_of(request.uri()).to_owned();
-        Some(Touched { shared: shared.clone(), target, headers: request.headers().clone() })
+        let mut headers = request.headers().clone();
+        // Whatever this request is meant as, the page is stored for those that are meant as they are.
+        forwarded::METHOD_OVERRIDES.iter().for_each(|name| drop(headers.remove(*name)));
+        Some(Touched { shared: shared.clone(), target, headers })
     }
 }
 
