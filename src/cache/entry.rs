@@ -97,6 +97,11 @@ impl Entry {
         &self.body
     }
 
+    /// Whether its header arrived later than the other's.
+    pub fn arrived_after(&self, other: &Self) -> bool {
+        self.arrived > other.arrived
+    }
+
     /// `current_age` (RFC 9111 §4.2.3).
     pub fn age(&self, now: Instant) -> Duration {
         self.head.freshness.initial_age + now.saturating_duration_since(self.arrived)

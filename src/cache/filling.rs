@@ -60,8 +60,6 @@ pub struct Collector<B> {
     shared: Arc<Shared<B>>,
     /// `None` once it was given to the reader.
     body: Option<B>,
-    /// `None` once it belongs to the whole body.
-    share: Option<Share>,
     largest: u64,
 }
 
@@ -78,6 +76,8 @@ struct Shared<B>(Mutex<State<B>>);
 
 struct State<B> {
     gathered: Vec<u8>,
+    /// Of what is gathered, for as long as it is here: a reader may take its time. `None` once it belongs to the whole body.
+    share: Option<Share>,
     end: Option<End<B>>,
     reader: Option<Waker>,
 }
@@ -135,10 +135,11 @@ where
         if !share.grow_to(announced) {
             return Err((body, Reason::Busy));
         }
-        let state = State { gathered: Vec::with_capacity(announced as usize), end: None, reader: None };
+        let gathered = Vec::with_capacity(announced as usize);
+        let state = State { gathered, share: Some(share), end: None, reader: None };
         let shared = Arc::new(Shared(Mutex::new(state)));
         let reader = Reader { shared: shared.clone(), at: 0, length, rest: None };
-        Ok((Self { shared, body: Some(body), share: Some(share), largest: limits.largest }, reader))
+        Ok((Self { shared, body: Some(body), largest: limits.largest }, reader))
     }
 
     /// Whether there is nothing to gather.
@@ -164,13 +165,13 @@ where
                 Some(Ok(Ok(data))) => {
                     if let Err(reason) = self.add(&data) {
                         let rest = self.body.take();
-                        self.shared.end(|_| End::Given(rest));
+                        self.shared.end(End::Given(rest));
                         return Err(reason);
                     }
                 }
                 Some(Ok(Err(frame))) => return Ok(frame.into_trailers().ok()),
                 Some(Err(error)) => {
-                    self.shared.end(|_| End::Broken(error));
+                    self.shared.end(End::Broken(error));
                     return Err(Reason::BrokenOff);
                 }
                 None => break,
@@ -180,17 +181,10 @@ where
     }
 
     /// Has what was gathered stored, and then shows the reader the end: whoever has seen that finds it stored.
-    pub fn complete(mut self, trailers: Option<HeaderMap>, store: impl FnOnce(Bytes)) {
-        let mut whole = Bytes::new();
-        let share = self.share.take();
-        self.shared.end(|gathered| {
-            let mut body = std::mem::take(gathered);
-            body.shrink_to_fit();
-            whole = Bytes::from_owner(Whole { body, _share: share });
-            End::Storing
-        });
+    pub fn complete(self, trailers: Option<HeaderMap>, store: impl FnOnce(Bytes)) {
+        let whole = self.shared.take_whole();
         store(whole.clone());
-        self.shared.end(|_| End::Complete(whole, trailers));
+        self.shared.end(End::Complete(whole, trailers));
     }
 
     fn add(&mut self, data: &Bytes) -> Result<(), Reason> {
@@ -198,11 +192,10 @@ where
         state.gathered.extend_from_slice(data);
         let held = state.gathered.len() as u64;
         state.wake();
-        drop(state);
         if held > self.largest {
             return Err(Reason::TooLarge);
         }
-        let room = self.share.as_mut().is_some_and(|share| share.grow_to(held));
+        let room = state.share.as_mut().is_some_and(|share| share.grow_to(held));
         if room { Ok(()) } else { Err(Reason::Busy) }
     }
 }
@@ -212,10 +205,18 @@ impl<B> Shared<B> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, end: impl FnOnce(&mut Vec<u8>) -> End<B>) {
+    fn end(&self, end: End<B>) {
         let mut state = self.lock();
-        state.end = Some(end(&mut state.gathered));
+        state.end = Some(end);
         state.wake();
+    }
+
+    fn take_whole(&self) -> Bytes {
+        let mut state = self.lock();
+        let mut body = std::mem::take(&mut state.gathered);
+        body.shrink_to_fit();
+        state.end = Some(End::Storing);
+        Bytes::from_owner(Whole { body, _share: state.share.take() })
     }
 }
 
@@ -261,7 +262,8 @@ where
             Some(End::Storing) => Bytes::new(),
             None if all_there => Bytes::new(),
             _ => {
-                let piece = &state.gathered[this.at..];
+                // Nothing is left of it where storing it has failed.
+                let piece = state.gathered.get(this.at..).unwrap_or_default();
                 Bytes::copy_from_slice(&piece[..piece.len().min(PIECE)])
             }
         };
@@ -280,6 +282,8 @@ where
             Some(End::Broken(error)) => Poll::Ready(Some(Err(*error))),
             Some(End::Given(rest)) => {
                 let rest = rest.take();
+                // What was gathered is read.
+                (state.gathered, state.share) = (Vec::new(), None);
                 drop(state);
                 this.rest = rest;
                 this.rest.as_mut().map_or(Poll::Ready(None), |rest| Pin::new(rest).poll_frame(cx))

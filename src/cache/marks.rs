@@ -31,7 +31,11 @@ impl Marks {
     /// Notes a key.
     pub fn mark(&self, key: &CacheKey, now: Instant) {
         let (slot, tag) = self.place(key);
-        slot.store(tag << TIME_BITS | self.micros(now), Ordering::Relaxed);
+        let mark = tag << TIME_BITS | self.micros(now);
+        // Whoever is held up between the clock and here must not take back a later mark.
+        let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            (held & TIME <= mark & TIME).then_some(mark)
+        });
     }
 
     /// Takes it back.
@@ -82,6 +86,8 @@ mod tests {
         assert!(!marks.is_recent(&a, second(70), minute) && !marks.is_recent(&b, second(10), minute));
         assert!(marks.may_be_marked(&a, second(9)) && marks.may_be_marked(&a, second(10)));
         assert!(!marks.may_be_marked(&a, second(10) + Duration::from_micros(1)));
+        marks.mark(&a, second(9));
+        assert!(marks.may_be_marked(&a, second(10)), "an earlier mark that comes late");
         marks.clear(&a);
         assert!(!marks.is_recent(&a, second(10), minute));
     }

@@ -161,11 +161,11 @@ impl Permit {
 
     /// Stores it, and serves whoever waits.
     fn land(self, entry: Arc<Entry>) {
-        if self.shared.invalidated.may_be_marked(&self.key, self.began) {
-            return;
-        }
-        self.shared.store.put(self.key, entry.clone());
-        if let Some(leader) = self.leader {
+        let Self { shared, key, leader, began, .. } = self;
+        let invalidated = || shared.invalidated.may_be_marked(&key, began);
+        if shared.store.put(key.clone(), entry.clone(), || !invalidated())
+            && let Some(leader) = leader
+        {
             leader.land(entry);
         }
     }

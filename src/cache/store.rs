@@ -36,14 +36,21 @@ impl Store {
         self.0.get(key)
     }
 
-    /// Stores a response in place of the one that the same requests would get.
-    pub fn put(&self, key: CacheKey, entry: Arc<Entry>) {
+    /// Stores a response in place of the one that the same requests would get, if it is wanted still; whether it was. What is
+    /// done to one key is done one after another, the question included: an invalidation comes before it or behind.
+    pub fn put(&self, key: CacheKey, entry: Arc<Entry>, is_wanted: impl FnOnce() -> bool) -> bool {
+        let mut wanted = false;
         self.0.entry(key).and_compute_with(|stored| {
+            wanted = is_wanted();
+            if !wanted {
+                return Op::Nop;
+            }
             let variants = stored.map(|stored| stored.into_value()).unwrap_or_default();
             Op::Put(variants.with(entry))
         });
         // The library would do this later: by then many large bodies may have come.
         self.0.run_pending_tasks();
+        wanted
     }
 
     /// Forgets one response, if it is still stored.
@@ -58,7 +65,8 @@ impl Store {
 
     /// Forgets everything for this key.
     pub fn invalidate(&self, key: &CacheKey) {
-        self.0.invalidate(key);
+        // The library's own way of it would not wait for a `put`, which then brings back what it has read.
+        self.0.entry_by_ref(key).and_compute_with(|_| Op::Remove);
     }
 }
 
@@ -78,6 +86,10 @@ impl Variants {
             let selector = entry.head().selector();
             selector.is_empty() || old.head().selector() == selector
         };
+        // A slow body may be complete only when a later response is already stored (RFC 9111 §4).
+        if self.0.iter().any(|old| replaces(old) && old.arrived_after(&entry)) {
+            return self.clone();
+        }
         let kept: Vec<_> = self.0.iter().filter(|old| !replaces(old)).cloned().collect();
         Self([entry.clone()].into_iter().chain(kept).take(MAX_VARIANTS).collect())
     }
@@ -94,7 +106,11 @@ impl Variants {
 #[cfg(test)]
 mod tests {
     use super::{super::testing::*, *};
-    use std::time::Instant;
+    use std::{
+        sync::mpsc,
+        thread,
+        time::{Duration, Instant},
+    };
 
     fn varying(request: &str, vary: &str, body: &'static str) -> Arc<Entry> {
         let response = format!("cache-control: max-age=60 | vary: {vary}");
@@ -109,9 +125,9 @@ mod tests {
     #[test]
     fn variants_lie_beside_each_other() {
         let store = Store::new(1 << 20);
-        store.put(key("/"), varying("accept: a", "accept", "a"));
-        store.put(key("/"), varying("accept: b", "accept", "b"));
-        store.put(key("/x"), varying("", "", "x"));
+        store.put(key("/"), varying("accept: a", "accept", "a"), || true);
+        store.put(key("/"), varying("accept: b", "accept", "b"), || true);
+        store.put(key("/x"), varying("", "", "x"), || true);
         for (target, request, body) in [
             ("/", "accept: a", Some("a")),
             ("/", "accept: b", Some("b")),
@@ -129,13 +145,13 @@ mod tests {
     fn the_newest_that_fits_is_served() {
         // RFC 9111 §4.1
         let store = Store::new(1 << 20);
-        store.put(key("/"), varying("", "", "all"));
-        store.put(key("/"), varying("accept: a", "accept", "a"));
+        store.put(key("/"), varying("", "", "all"), || true);
+        store.put(key("/"), varying("accept: a", "accept", "a"), || true);
         assert_eq!(found(&store, "/", "accept: a").as_deref(), Some("a"));
         assert_eq!(found(&store, "/", "accept: b").as_deref(), Some("all"));
         assert_eq!(store.get(&key("/")).unwrap().newest().unwrap().body(), "a");
         // One more that fits both
-        store.put(key("/"), varying("accept: a | cookie: b", "cookie", "b"));
+        store.put(key("/"), varying("accept: a | cookie: b", "cookie", "b"), || true);
         assert_eq!(found(&store, "/", "accept: a | cookie: b").as_deref(), Some("b"));
         assert_eq!(found(&store, "/", "accept: a").as_deref(), Some("a"));
     }
@@ -154,7 +170,7 @@ mod tests {
             // It fits everybody.
             ("", "", "6", 1),
         ] {
-            store.put(key("/"), varying(request, vary, body));
+            store.put(key("/"), varying(request, vary, body), || true);
             assert_eq!(found(&store, "/", request).as_deref(), Some(body));
             assert_eq!(count(), expected, "after {body}");
         }
@@ -164,7 +180,7 @@ mod tests {
     fn variants_are_bounded_in_number() {
         let store = Store::new(1 << 20);
         for number in 0..40 {
-            store.put(key("/"), varying(&format!("accept: {number}"), "accept", "x"));
+            store.put(key("/"), varying(&format!("accept: {number}"), "accept", "x"), || true);
         }
         let kept = |number| found(&store, "/", &format!("accept: {number}")).is_some();
         assert!((0..24).all(|number| !kept(number)) && (24..40).all(kept));
@@ -182,7 +198,7 @@ mod tests {
         };
         let weight = key("/00").weight() + body().weight() + OVERHEAD;
         for number in 0..50 {
-            store.put(key(&format!("/{number:02}")), body());
+            store.put(key(&format!("/{number:02}")), body(), || true);
             let (count, bytes) = (store.0.entry_count(), store.0.weighted_size());
             assert!(bytes <= 100_000 && bytes == count * weight as u64, "{count} items of {bytes} bytes");
         }
@@ -192,8 +208,8 @@ mod tests {
         let one = varying("accept: a", "accept", "abc");
         let two = varying("accept: b", "accept", "defg");
         let expected = key("/").weight() + one.weight() + two.weight() + OVERHEAD;
-        store.put(key("/"), one);
-        store.put(key("/"), two);
+        store.put(key("/"), one, || true);
+        store.put(key("/"), two, || true);
         assert_eq!(store.0.weighted_size(), expected as u64);
     }
 
@@ -201,8 +217,8 @@ mod tests {
     fn one_is_forgotten_and_the_others_are_not() {
         let store = Store::new(1 << 20);
         let [a, b] = ["a", "b"].map(|value| varying(&format!("accept: {value}"), "accept", "x"));
-        store.put(key("/"), a.clone());
-        store.put(key("/"), b.clone());
+        store.put(key("/"), a.clone(), || true);
+        store.put(key("/"), b.clone(), || true);
         store.forget(key("/"), &a);
         assert_eq!(
             (found(&store, "/", "accept: a"), found(&store, "/", "accept: b").is_some()),
@@ -210,7 +226,7 @@ mod tests {
         );
         // One that has been replaced meanwhile is another.
         let newer = varying("accept: b", "accept", "y");
-        store.put(key("/"), newer.clone());
+        store.put(key("/"), newer.clone(), || true);
         store.forget(key("/"), &b);
         assert_eq!(found(&store, "/", "accept: b").as_deref(), Some("y"));
         store.forget(key("/"), &newer);
@@ -223,10 +239,53 @@ mod tests {
     fn what_is_invalidated_is_gone_with_all_its_variants() {
         let store = Store::new(1 << 20);
         for value in ["a", "b"] {
-            store.put(key("/"), varying(&format!("accept: {value}"), "accept", "x"));
+            store.put(key("/"), varying(&format!("accept: {value}"), "accept", "x"), || true);
         }
-        store.put(key("/other"), varying("", "", "x"));
+        store.put(key("/other"), varying("", "", "x"), || true);
         store.invalidate(&key("/"));
         assert!(store.get(&key("/")).is_none() && store.get(&key("/other")).is_some());
+    }
+
+    #[test]
+    fn what_comes_in_late_does_not_replace_what_is_newer() {
+        let store = Store::new(1 << 20);
+        let start = Instant::now();
+        let arrived = |vary, seconds, body| {
+            let response = format!("cache-control: max-age=60 | vary: {vary}");
+            let arrived = start + Duration::from_secs(seconds);
+            Arc::new(entry("accept: a", 200, &response, body, arrived))
+        };
+        for (vary, seconds, body, expected) in [
+            ("accept", 5, "newer", "newer"),
+            ("accept", 4, "slow", "newer"),
+            ("", 4, "slow", "newer"),
+            ("accept", 6, "newest", "newest"),
+        ] {
+            store.put(key("/"), arrived(vary, seconds, body), || true);
+            assert_eq!(found(&store, "/", "accept: a").as_deref(), Some(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_invalidation_at_the_moment_of_storing_is_not_lost() {
+        let store = Arc::new(Store::new(1 << 20));
+        store.put(key("/"), varying("accept: a", "accept", "old"), || true);
+        let (done, invalidated) = mpsc::channel();
+        let mut thread = None;
+        let invalidate = || {
+            let store = store.clone();
+            thread = Some(thread::spawn(move || {
+                store.invalidate(&key("/"));
+                done.send(()).unwrap();
+            }));
+            // Either it is through by then, or it waits.
+            let _ = invalidated.recv_timeout(Duration::from_millis(200));
+            true
+        };
+        store.put(key("/"), varying("accept: b", "accept", "new"), invalidate);
+        thread.unwrap().join().unwrap();
+        assert!(store.get(&key("/")).is_none());
+        // And one before it is seen by it.
+        assert!(!store.put(key("/"), varying("", "", "x"), || false) && store.get(&key("/")).is_none());
     }
 }

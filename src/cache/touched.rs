@@ -1,7 +1,7 @@
 //! What a request has changed is forgotten (RFC 9111 §4.4).
 
 use super::{Cache, CacheKey, Shared};
-use crate::message::{host, reference};
+use crate::message::{forwarded, host, reference};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use std::{sync::Arc, time::Instant};
 
@@ -21,7 +21,10 @@ impl Cache {
             return None;
         }
         let target = CacheKey::target_of(request.uri()).to_owned();
-        Some(Touched { shared: shared.clone(), target, headers: request.headers().clone() })
+        let mut headers = request.headers().clone();
+        // Whatever this request is meant as, the page is stored for those that are meant as they are.
+        forwarded::METHOD_OVERRIDES.iter().for_each(|name| drop(headers.remove(*name)));
+        Some(Touched { shared: shared.clone(), target, headers })
     }
 }
 

@@ -35,11 +35,14 @@ impl Eq for Value {}
 
 impl Selector {
     /// What selected this response to this request; `None` if it cannot be told, and the response must not be stored:
-    /// `Vary` has a `*` anywhere, something that is no field name, or more than 16 names.
+    /// `Vary` has a `*` anywhere, something that is no field name, what only the worker is told, or more than 16 names.
     pub fn of(response: &HeaderMap, request: &HeaderMap) -> Option<Self> {
         let mut names = Vec::new();
         for member in response.get_all(header::VARY).iter().flat_map(members).filter(|m| !m.is_empty()) {
             let name = HeaderName::from_bytes(member).ok().filter(|_| member != b"*")?;
+            if is_told_by_us(&name) {
+                return None;
+            }
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -107,6 +110,12 @@ impl Value {
             rest.is_some_and(<[u8]>::is_empty)
         }
     }
+}
+
+/// Fields that we write for the worker, of this visitor or this request: in the request as it came they are absent, or not
+/// the same. (What we write of the URL follows from the key.)
+fn is_told_by_us(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "x-forwarded-for" | "x-real-ip" | "x-request-id" | "x-request-start")
 }
 
 #[cfg(test)]

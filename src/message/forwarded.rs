@@ -42,8 +42,11 @@ pub fn is_claim(name: &str) -> bool {
     matches!(name, "x-real-ip" | "client-ip" | "true-client-ip") || name.starts_with("x-forwarded-")
 }
 
+/// Fields that can make an application take a request for one with another method.
+pub const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
 /// Whether this field can make an application believe that it was asked for another URL than the request line and `Host`
-/// say: frameworks build links by them, and some even route by them.
+/// say, or with another method: frameworks build links by them, and some even route by them.
 pub fn shapes_url(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("x-") else { return name == "front-end-https" };
     match rest.strip_prefix("forwarded-") {
@@ -51,17 +54,17 @@ pub fn shapes_url(name: &str) -> bool {
             rest,
             "host" | "proto" | "protocol" | "scheme" | "ssl" | "port" | "prefix" | "path" | "uri" | "server"
         ),
+        None if METHOD_OVERRIDES.contains(&name) => true,
         None => matches!(
             rest,
             "host"
+                | "http-host-override"
                 | "original-host"
                 | "original-url"
                 | "original-uri"
                 | "rewrite-url"
                 | "url-scheme"
                 | "script-name"
-                | "http-method-override"
-                | "method-override"
         ),
     }
 }

@@ -13,7 +13,7 @@ use super::{
     upgrade,
 };
 use crate::{
-    cache::{self, Cache, Entry, Kept, Lookup, Permit, Status},
+    cache::{self, Cache, Entry, Kept, Lookup, Permit, Status, Touched},
     message::{ConnectionInfo, Handler, Refused, Reply},
     observe::Observe,
     upstream::{Upstream, UpstreamError},
@@ -78,8 +78,11 @@ impl Proxy {
         cleanse(&mut request, exchange, &self.options)?;
         if let Some(protocol) = switching {
             // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
+            let touched = self.cache.touched_by(&request);
             let request = dress(request, exchange);
-            return Box::pin(upgrade::fetch(&self.upstream, exchange, request, protocol)).await;
+            let answer = Box::pin(upgrade::fetch(&self.upstream, exchange, request, protocol)).await?;
+            settle(touched, &answer.response);
+            return Ok(answer);
         }
         let response = match self.cache.look_up(&request, exchange.began()).await {
             Lookup::Fresh(entry, status) => {
@@ -117,9 +120,7 @@ impl Proxy {
             // Nobody has asked for another protocol (RFC 9110 §15.2.2).
             return Err(UpstreamError::Malformed.into());
         }
-        if let Some(touched) = touched {
-            touched.changed(response.status(), response.headers());
-        }
+        settle(touched, &response);
         Ok(depart(response.map(Source::Worker)))
     }
 
@@ -176,6 +177,13 @@ impl Handler for Proxy {
         let failure = Failure::Refused(refused.refusal);
         exchange.fail(&failure);
         exchange.finish(failure.respond(None).into()).response
+    }
+}
+
+/// Has what a request has changed forgotten.
+fn settle<B>(touched: Option<Touched>, response: &Response<B>) {
+    if let Some(touched) = touched {
+        touched.changed(response.status(), response.headers());
     }
 }
 

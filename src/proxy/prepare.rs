@@ -62,11 +62,12 @@ fn add_fields(headers: &mut HeaderMap, exchange: &mut Exchange) {
 
 /// Whether a client's header field stays here: what speaks to proxies, what an application could take for our own word,
 /// and claims about the client's address by somebody who is not trusted. Applications that follow CGI (Rack among
-/// them) do not tell `_` from `-`, so the disguised forms stay here too, even of trusted peers.
+/// them) do not tell `_` from `-`, so the disguised forms stay here too, even of trusted peers, and with them those of what
+/// a stored response is told apart by.
 fn is_not_for_worker(name: &str, trusted: bool) -> bool {
     if name.contains('_') {
         let plain = name.replace('_', "-");
-        return is_not_for_worker(&plain, false);
+        return is_not_for_worker(&plain, false) || forwarded::shapes_url(&plain);
     }
     matches!(name, "proxy" | "forwarded" | "x-sendfile-type")
         || name.starts_with("x-accel-")
@@ -117,6 +118,8 @@ mod tests {
             "x_forwarded_for",
             "x-forwarded_for",
             "client_ip",
+            "x_rewrite_url",
+            "x-http_method-override",
         ] {
             assert!(is_not_for_worker(name, true), "{name}");
         }

@@ -76,6 +76,8 @@ const CLAIMS: &[&str] = &[
     "X-Script-Name",
     "X-HTTP-Method-Override",
     "X-Method-Override",
+    "X-HTTP-Method",
+    "X-HTTP-Host-Override",
     "Front-End-Https",
 ];
 
@@ -242,5 +244,35 @@ fn play(rows: &[Row]) {
         let page = response.text();
         assert!(page.starts_with(&format!("{method} {path} HTTP/1.1\r\n")), "{target}: {page}");
         assert!(page.to_lowercase().contains(&format!("\n{}", lines.to_lowercase())), "{lines}: {page}");
+    }
+}
+
+#[test]
+fn a_page_that_depends_on_the_visitor_s_address_is_nobody_else_s() {
+    // What the worker is told of the visitor is no field of the request as it came.
+    for name in ["X-Forwarded-For", "X-Real-IP", "X-Request-Id", "X-Request-Start"] {
+        for trusted in ["0", "1"] {
+            let backend = Backend::mirror(&format!("{PUBLIC}\r\nVary: {name}"));
+            let thrust =
+                Thrust::builder().upstream(backend.url()).env("THRUST_FORWARD_HEADERS", trusted).start();
+            for _ in 0..2 {
+                let page = Client::connect(thrust.port()).get("/");
+                assert_eq!(page.x_cache(), "miss", "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn header_poisoning_by_a_disguised_url() {
+    // Applications that follow CGI read `X_Rewrite_Url` as `X-Rewrite-Url`.
+    for name in CLAIMS {
+        let disguised = name.replace('-', "_");
+        let backend = Backend::mirror(PUBLIC);
+        let thrust = Thrust::in_front_of(&backend);
+        let fields = format!("{disguised}: evil.test\r\n");
+        Client::connect(thrust.port()).request("GET", "/", &fields);
+        let page = Client::connect(thrust.port()).get("/");
+        assert!(!page.text().contains("evil.test"), "{disguised}");
     }
 }

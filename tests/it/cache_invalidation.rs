@@ -146,3 +146,19 @@ fn a_validation_on_its_way_meanwhile_renews_nothing() {
     assert_eq!(stage.get("/a").text(), "new");
     assert_eq!(stage.asked("/a")[3].header("if-none-match"), None);
 }
+
+#[test]
+fn a_request_that_is_meant_as_another_invalidates_the_page_that_is_read() {
+    let mut stage = Stage::new();
+    for field in [
+        "X-HTTP-Method-Override: PATCH",
+        "X-Method-Override: DELETE",
+        "Connection: Upgrade\r\nUpgrade: websocket",
+    ] {
+        stage.script("/a", [Answer::ok(&[KEPT], "old")]);
+        stage.ask("GET /a", &["Cache-Control: no-cache"]);
+        stage.script("/a", [Answer::ok(&[], "done"), Answer::ok(&[KEPT], "new")]);
+        assert_eq!(stage.ask("POST /a", &[field]).text(), "done");
+        assert_eq!(stage.get("/a").text(), "new", "{field}");
+    }
+}

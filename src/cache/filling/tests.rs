@@ -196,7 +196,11 @@ async fn what_is_too_large_is_handed_over_where_it_stands() {
                 }
             }
             assert_eq!(gathering.await.unwrap(), Err(reason));
-            assert_eq!(left(&budget), total, "given back at once");
+            assert!(left(&budget) < total, "it is still to be read");
+            while let Some(piece) = ready(&mut reader) {
+                got += &piece;
+            }
+            assert_eq!(left(&budget), total, "nothing of it is here any longer");
             send(&sender, "fghij");
             let trailers = HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("a"))]);
             sender.send(Ok(Frame::trailers(trailers.clone()))).unwrap();
@@ -322,4 +326,28 @@ async fn whether_there_is_nothing_to_gather() {
     let begin = |body| Collector::begin(body, limits(10, &budget(10))).ok().unwrap().0;
     let empty = |body: &'static str| http_body_util::Full::from(body).map_err(|never| match never {});
     assert!(begin(empty("")).is_empty() && !begin(empty("a")).is_empty());
+}
+
+#[tokio::test]
+async fn what_broke_off_counts_until_it_is_read() {
+    let budget = budget(10);
+    let (sender, collector, reader) = begin(None, 10, &budget);
+    send(&sender, "01234");
+    sender.send(Err(BodyError::WorkerGone)).unwrap();
+    assert_eq!(gather(collector).await, Err(Reason::BrokenOff));
+    assert_eq!(left(&budget), 5);
+    assert_eq!(rest(reader).await, Err(BodyError::WorkerGone));
+    assert_eq!(left(&budget), 10);
+}
+
+#[tokio::test]
+async fn a_panic_while_it_is_stored_breaks_it_off() {
+    let (sender, mut collector, mut reader) = begin(None, 10, &budget(10));
+    send(&sender, "01234");
+    drop(sender);
+    collector.gather().await.unwrap();
+    assert_eq!(ready(&mut reader).unwrap(), "01234");
+    let storing = std::panic::AssertUnwindSafe(|| collector.complete(None, |_| panic!("on purpose")));
+    assert!(std::panic::catch_unwind(storing).is_err());
+    assert_eq!(rest(reader).await, Err(BodyError::WorkerGone));
 }
