@@ -6,7 +6,7 @@ use std::fmt;
 
 /// Host and request target as they were sent, and whatever else of the request can change what URL the application
 /// believes it was asked for. Compared byte by byte, never by a hash alone.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct CacheKey(Vec<u8>);
 
 /// None of the parts can contain it: a target and a field value are visible characters, spaces and tabs.
@@ -30,6 +30,12 @@ impl CacheKey {
             }
         }
         Self(key)
+    }
+
+    /// The target that it was made for.
+    pub fn target(&self) -> &str {
+        let target = self.0.split(|byte| *byte == SEPARATOR).nth(1);
+        target.and_then(|target| std::str::from_utf8(target).ok()).unwrap_or_default()
     }
 
     /// The target as it is sent to the worker.
@@ -86,6 +92,13 @@ mod tests {
         ];
         for (one, other) in pairs {
             assert_ne!(one, other);
+        }
+    }
+
+    #[test]
+    fn it_knows_its_target() {
+        for target in ["/", "/a?b=c", "/a%0Ab"] {
+            assert_eq!(key(target, &[("host", "a"), ("x-forwarded-host", "b")]).target(), target);
         }
     }
 

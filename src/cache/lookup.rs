@@ -1,7 +1,7 @@
 //! What the cache has to say to a request.
 
 use super::{
-    Cache, CacheKey, Entry, Permit, Reason, Shared,
+    Cache, CacheKey, Entry, Permit, Reason, Shared, Watch,
     flight::{Boarded, Follower, Leader, Waited},
     policy::Use,
     status::{Forward, Source, Status},
@@ -30,6 +30,8 @@ pub enum Lookup {
     Stale(Arc<Entry>, Status, Option<Permit>),
     /// By asking the worker, which may say that what is stored is still good.
     Fetch(Permit),
+    /// By asking the worker, as if there were no cache: the last response was not for it.
+    Pass(Watch),
     /// By asking the worker; the cache has no part in it.
     Bypass(Status),
     /// Not at all: nothing fits, and the client wants nothing else (504, RFC 9111 §5.2.1.7).
@@ -104,10 +106,17 @@ enum Step {
 
 impl Search<'_> {
     /// Looks at what is stored, and then at what is under way.
-    fn step(&self) -> Step {
+    fn step(&mut self) -> Step {
         let variants = self.shared.store.get(&self.key);
         if let Some(entry) = variants.as_ref().and_then(|variants| variants.select(self.headers)) {
             return self.found(entry);
+        }
+        if variants.is_none() && self.is_remembered() && !self.control.only_if_cached {
+            return Step::Done(Lookup::Pass(Watch::new(
+                self.shared,
+                std::mem::take(&mut self.key),
+                self.headers,
+            )));
         }
         let forward = if variants.is_some() { Forward::VaryMiss } else { Forward::UriMiss };
         // The others that are stored are likely to vary by the same fields as what is to come.
@@ -177,7 +186,12 @@ impl Search<'_> {
             || conditional
             || self.headers.contains_key(header::AUTHORIZATION)
             || stored.is_some_and(|stored| !stored.head().is_reusable())
-            || self.shared.uncacheable.is_recent(&self.key, self.now, REMEMBERED)
+            || self.is_remembered()
+    }
+
+    /// Whether the last response was not for the cache, so that there is nothing to wait for.
+    fn is_remembered(&self) -> bool {
+        self.shared.uncacheable.is_recent(&self.key, self.now, REMEMBERED)
     }
 
     /// Whether the client wants the worker to be asked whatever is stored (RFC 9111 §5.2.1): it reloads.

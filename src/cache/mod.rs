@@ -24,6 +24,7 @@ mod testing;
 mod told;
 mod touched;
 mod vary;
+mod watch;
 
 pub use entry::Entry;
 pub use filling::Reader;
@@ -34,6 +35,7 @@ pub use reason::Reason;
 pub use serve::{Served, serve};
 pub use status::Status;
 pub use touched::Touched;
+pub use watch::Watch;
 
 use filling::Budget;
 use flight::Flights;

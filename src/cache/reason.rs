@@ -37,6 +37,8 @@ pub enum Reason {
     TooLarge,
     /// Nobody could tell whether its body is complete.
     NoLength,
+    /// The response before it was not for the cache; the next one may be.
+    Remembered,
     /// Its body broke off.
     BrokenOff,
     /// Too many bodies are being stored at this moment.
@@ -74,6 +76,7 @@ impl Reason {
             Self::Vary => "vary",
             Self::TooLarge => "too-large",
             Self::NoLength => "no-length",
+            Self::Remembered => "remembered",
             Self::BrokenOff => "broken-off",
             Self::Busy => "busy",
         }

@@ -1,8 +1,8 @@
 //! What the cache did, as clients (`X-Cache`, `Cache-Status`) and the log are told.
 
 use super::Reason;
-use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use std::io::Write;
 
 /// Thruster's field: `hit`, `miss` or `bypass`.
 pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
@@ -93,36 +93,41 @@ impl Status {
 
     /// The value of `Cache-Status`, with the seconds for which what is served is still fresh, if it is stored.
     pub fn value(&self, ttl: Option<i64>) -> HeaderValue {
-        let mut text = BytesMut::with_capacity(64);
-        text.put_slice(b"thrust");
+        let mut text = [0; LONGEST];
+        let mut rest = &mut text[..];
         match self.forward {
-            None => text.put_slice(b"; hit"),
-            Some(forward) => parameter(&mut text, b"fwd", forward.name().as_bytes()),
+            None => put(&mut rest, ["thrust; hit"]),
+            Some(forward) => put(&mut rest, ["thrust; fwd=", forward.name()]),
         }
         if let Some(status) = self.forward_status {
-            parameter(&mut text, b"fwd-status", status.as_str().as_bytes());
+            put(&mut rest, ["; fwd-status=", status.as_str()]);
         }
         if let Some(ttl) = ttl {
-            parameter(&mut text, b"ttl", itoa::Buffer::new().format(ttl).as_bytes());
+            put(&mut rest, ["; ttl=", itoa::Buffer::new().format(ttl)]);
         }
-        for (is, flag) in [(self.stored, &b"; stored"[..]), (self.collapsed, b"; collapsed")] {
-            if is {
-                text.put_slice(flag);
-            }
+        if self.stored {
+            put(&mut rest, ["; stored"]);
+        }
+        if self.collapsed {
+            put(&mut rest, ["; collapsed"]);
         }
         if let Some(reason) = self.reason {
-            parameter(&mut text, b"detail", reason.name().as_bytes());
+            put(&mut rest, ["; detail=", reason.name()]);
         }
+        let length = LONGEST - rest.len();
         // Words, digits and punctuation are a value.
-        HeaderValue::from_maybe_shared(text.freeze()).unwrap_or_else(|_| HeaderValue::from_static("thrust"))
+        HeaderValue::from_bytes(&text[..length]).unwrap_or_else(|_| HeaderValue::from_static("thrust"))
     }
 }
 
-fn parameter(text: &mut BytesMut, name: &[u8], value: &[u8]) {
-    text.put_slice(b"; ");
-    text.put_slice(name);
-    text.put_u8(b'=');
-    text.put_slice(value);
+/// Room for the longest value of `Cache-Status`.
+const LONGEST: usize = 160;
+
+fn put<const N: usize>(rest: &mut &mut [u8], words: [&str; N]) {
+    for word in words {
+        // There is room for all of them.
+        let _ = rest.write_all(word.as_bytes());
+    }
 }
 
 impl Forward {
@@ -177,6 +182,20 @@ mod tests {
         ] {
             assert_eq!((status.word(), status.value(ttl)), (word, HeaderValue::from_static(value)));
         }
+    }
+
+    #[test]
+    fn there_is_room_for_everything_at_once() {
+        let status = Status {
+            source: Source::Stored,
+            forward: Some(Forward::VaryMiss),
+            forward_status: Some(StatusCode::NOT_MODIFIED),
+            stored: true,
+            collapsed: true,
+            reason: Some(Reason::RequestNoStore),
+        };
+        let value = status.value(Some(i64::MIN));
+        assert!(value.as_bytes().ends_with(b"; detail=request-no-store"), "{value:?}");
     }
 
     #[test]

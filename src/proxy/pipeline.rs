@@ -96,6 +96,11 @@ impl Proxy {
                 response
             }
             Lookup::Fetch(permit) => Box::pin(self.fetch_to_keep(permit, request, exchange)).await?,
+            Lookup::Pass(watch) => {
+                let response = self.fetch(exchange, request).await?;
+                let status = watch.see(&response);
+                tell(response, &status, exchange)
+            }
             Lookup::Bypass(status) => tell(self.fetch(exchange, request).await?, &status, exchange),
             Lookup::Nothing => return Err(Failure::NotStored),
             Lookup::Off => self.fetch(exchange, request).await?,

@@ -1,0 +1,53 @@
+//! What is not for the cache is passed on as if there were none, but for a look at its response.
+
+use super::{
+    CacheKey, Reason, Shared,
+    policy::{self, Asked},
+    status::{Forward, Status},
+    vary::Selector,
+};
+use http::{HeaderMap, Response, header};
+use std::{sync::Arc, time::SystemTime};
+
+/// Held by whoever asks the worker for something whose last response was not for the cache.
+pub struct Watch {
+    shared: Arc<Shared>,
+    key: CacheKey,
+    /// The request had credentials: its response says nothing of others.
+    authorized: bool,
+}
+
+impl Watch {
+    pub(super) fn new(shared: &Arc<Shared>, key: CacheKey, request: &HeaderMap) -> Self {
+        let authorized = request.contains_key(header::AUTHORIZATION);
+        Self { shared: shared.clone(), key, authorized }
+    }
+
+    /// Looks at the response. If one like it is stored, the next one will be. This one is not: to pass it on costs so little
+    /// because nothing was kept of its request.
+    pub fn see<B>(self, response: &Response<B>) -> Status {
+        let reason = self.judge(response).err().unwrap_or_else(|| {
+            self.shared.uncacheable.clear(&self.key);
+            Reason::Remembered
+        });
+        Status { reason: Some(reason), ..Status::forwarded(Some(Forward::UriMiss)) }
+    }
+
+    /// Whether such a response is stored whoever asks; in doubt it is not, and is passed on until it is forgotten.
+    fn judge<B>(&self, response: &Response<B>) -> Result<(), Reason> {
+        let (now, nobody, headers) = (SystemTime::now(), HeaderMap::new(), response.headers());
+        let asked = Asked { target: self.key.target(), headers: &nobody, sent: now, answered: now };
+        let options = &self.shared.options;
+        let freshness = policy::freshness(&asked, response.status(), headers, &options.fingerprinted)?;
+        Selector::of(headers, &nobody).ok_or(Reason::Vary)?;
+        let length: Option<u64> =
+            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        match length {
+            _ if self.authorized => Err(Reason::Authorization),
+            None => Err(Reason::NoLength),
+            Some(length) if length > options.largest_item => Err(Reason::TooLarge),
+            Some(_) if !freshness.is_reusable() => Err(Reason::Remembered),
+            Some(_) => Ok(()),
+        }
+    }
+}
