@@ -54,12 +54,14 @@ impl<'a> Pairs<'a> {
     }
 
     /// A text, escaped.
+    #[inline(always)]
     pub fn text(&mut self, name: &str, value: &[u8]) {
         self.name(name);
         if self.json { escape::json(self.out, value) } else { escape::logfmt(self.out, value) }
     }
 
     /// A whole number.
+    #[inline(always)]
     pub fn number(&mut self, name: &str, value: impl itoa::Integer) {
         self.raw(name, itoa::Buffer::new().format(value).as_bytes());
     }
@@ -80,11 +82,14 @@ impl<'a> Pairs<'a> {
         self.out.extend_from_slice(if self.json { b"}\n" } else { b"\n" });
     }
 
+    #[inline(always)]
     fn raw(&mut self, name: &str, value: &[u8]) {
         self.name(name);
         self.out.extend_from_slice(value);
     }
 
+    // Inlined with the functions that call it: names are known where they are written, and are copied as constants then.
+    #[inline(always)]
     fn name(&mut self, name: &str) {
         if self.separate {
             self.out.push(if self.json { b',' } else { b' ' });
