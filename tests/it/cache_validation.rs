@@ -1,6 +1,6 @@
 //! Conditional requests of clients, and how stored responses are validated or served although they are stale.
 
-use crate::support::{Answer, Latch, Stage, holds_within, stage::dated};
+use crate::support::{Answer, Crowd, Latch, Stage, holds_within, stage::dated};
 use std::time::Duration;
 
 const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -318,4 +318,18 @@ fn what_the_worker_no_longer_wants_stored_does_not_come_back() {
         let statuses = [stage.get(target).status, stage.get(target).status, stage.get(target).status];
         assert_eq!((statuses[0], statuses[2]), (200, 503), "{target}");
     }
+}
+
+#[test]
+fn a_304_to_a_client_s_own_condition_ends_nobody_s_waiting_for_the_next_minute() {
+    let mut stage = Stage::new();
+    let latch = Latch::new();
+    let page = Answer::ok(&["Cache-Control: max-age=60", "ETag: \"v1\""], "page").behind(&latch);
+    stage.script("/a", [Answer::not_modified(&["ETag: \"v1\""]), page]);
+    assert_eq!(stage.ask("GET /a", &["If-None-Match: \"v1\""]).status, 304);
+    let mut crowd = Crowd::ask(stage.thrust.port(), 5, "/a", "");
+    stage.await_asked("/a", 2);
+    latch.open();
+    assert!(crowd.responses().iter().all(|response| response.text() == "page"));
+    assert_eq!(stage.asked("/a").len(), 2);
 }
