@@ -75,7 +75,7 @@ fn any_matches(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
 ///
 /// Some applications send tags without quotes, or otherwise beside the grammar: these equal only themselves, byte for
 /// byte.
-fn weak_eq(a: &[u8], b: &[u8]) -> bool {
+pub fn weak_eq(a: &[u8], b: &[u8]) -> bool {
     match (opaque(a), opaque(b)) {
         (Some(a), Some(b)) => a == b,
         (None, None) => a == b && !a.is_empty(),

@@ -150,8 +150,8 @@ impl Proxy {
 
     /// A fetch on behalf of this request, which may go on without it.
     fn fill(&self, permit: Permit, asked: Arc<Parts>, exchange: &mut Exchange) -> Fill {
-        let request = dress_copy(&asked, exchange);
-        Fill { upstream: self.upstream.clone(), permit, asked, request }
+        let headers = dress_copy(&asked.headers, exchange);
+        Fill { upstream: self.upstream.clone(), permit, asked, headers }
     }
 
     /// While the worker boots, a browser is better told so than left to wait.

@@ -321,6 +321,41 @@ fn what_the_worker_no_longer_wants_stored_does_not_come_back() {
 }
 
 #[test]
+fn a_304_for_another_representation_renews_nothing() {
+    // RFC 9111 §4.3.4
+    for (stored, confirmed) in [("\"v1\"", "\"v2\""), ("W/\"v1\"", "\"v2\""), ("W/\"v1\"", "W/\"v2\"")] {
+        let mut stage = Stage::new();
+        let confirmed = format!("ETag: {confirmed}");
+        let stale = Answer::ok(&["Cache-Control: max-age=60", "Age: 90", &format!("ETag: {stored}")], "old");
+        let wrong = Answer::not_modified(&["Cache-Control: max-age=60", &confirmed]);
+        let new = Answer::ok(&["Cache-Control: max-age=60", &confirmed], "new");
+        stage.script("/a", [stale, wrong, new]);
+        stage.get("/a");
+        assert_eq!(stage.get("/a").text(), "new", "{stored} {confirmed}");
+        let asked = stage.asked("/a");
+        assert_eq!(asked[1].header("if-none-match"), Some(stored));
+        assert_eq!(asked[2].header("if-none-match"), None);
+        assert_eq!((stage.get("/a").text().as_str(), stage.asked("/a").len()), ("new", 3));
+    }
+}
+
+#[test]
+fn what_is_wrongly_confirmed_is_not_stored_any_longer() {
+    let mut stage = Stage::new();
+    let fields = ["Cache-Control: max-age=60, stale-if-error=60", "Age: 90", "ETag: \"v1\""];
+    stage.script(
+        "/a",
+        [
+            Answer::ok(&fields, "old"),
+            Answer::not_modified(&["ETag: \"v2\""]),
+            Answer::new("500 Internal Server Error", &[], "failed"),
+        ],
+    );
+    stage.get("/a");
+    assert_eq!((stage.get("/a").status, stage.get("/a").status), (500, 500));
+}
+
+#[test]
 fn a_304_to_a_client_s_own_condition_ends_nobody_s_waiting_for_the_next_minute() {
     let mut stage = Stage::new();
     let latch = Latch::new();
