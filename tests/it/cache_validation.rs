@@ -1,7 +1,10 @@
 //! Conditional requests of clients, and how stored responses are validated or served although they are stale.
 
 use crate::support::{Answer, Crowd, Latch, Stage, holds_within, stage::dated};
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 /// Stale as soon as it is stored.
@@ -367,4 +370,25 @@ fn a_304_to_a_client_s_own_condition_ends_nobody_s_waiting_for_the_next_minute()
     latch.open();
     assert!(crowd.responses().iter().all(|response| response.text() == "page"));
     assert_eq!(stage.asked("/a").len(), 2);
+}
+
+#[test]
+fn the_age_of_what_stands_in_for_a_failure_counts_the_wait_for_it() {
+    let mut stage = Stage::new();
+    let latch = Latch::new();
+    let failure = Answer::new("500 Internal Server Error", &[], "").behind(&latch);
+    stage.script(
+        "/a",
+        [Answer::ok(&["Cache-Control: max-age=60, stale-if-error=600", "Age: 90"], "old"), failure],
+    );
+    stage.get("/a");
+    let mut client = stage.client();
+    client.send_get("/a");
+    stage.await_asked("/a", 2);
+    let start = Instant::now();
+    thread::sleep(Duration::from_millis(2100));
+    let waited = start.elapsed().as_secs();
+    latch.open();
+    let response = client.response();
+    assert!(response.age().unwrap() >= 90 + waited, "{:?} after {waited} s", response.age());
 }
