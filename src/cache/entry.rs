@@ -167,6 +167,18 @@ impl Entry {
         true
     }
 
+    /// Whether a 304 can be about this response: the entity-tag that it names is this one's (RFC 9111 §4.3.4). A strong one must be
+    /// the very same.
+    pub fn is_confirmed_by(&self, not_modified: &HeaderMap) -> bool {
+        match (not_modified.get(header::ETAG), self.head.headers.get(header::ETAG)) {
+            (Some(named), Some(own)) => {
+                let (named, own) = (named.as_bytes().trim_ascii(), own.as_bytes().trim_ascii());
+                conditional::weak_eq(named, own) && (named == own || named.starts_with(b"W/"))
+            }
+            _ => true,
+        }
+    }
+
     /// The same response with what a 304 says of it (RFC 9111 §3.2, §4.3.4), for the client that caused this, and whether it
     /// may still be stored for others.
     pub fn renewed(

@@ -12,6 +12,10 @@ use tokio::{sync::watch, time::timeout};
 /// Nobody waits longer than this for somebody else's fetch.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Fetches for one URL that are told apart at a time: each that begins is compared with all of them, and a client may have
+/// made the fields long that it is compared by.
+const MOST: usize = 64;
+
 /// The fetches that others may wait for. Those for one URL are told apart by the fields that its responses are known to
 /// vary by.
 #[derive(Default)]
@@ -41,6 +45,8 @@ pub enum Boarded {
     Leader(Leader),
     /// Waits.
     Follower(Follower),
+    /// Goes, and nobody waits: so many fetch for this URL already.
+    Crowded,
 }
 
 /// The one who fetches. Dropped, it releases all who wait.
@@ -71,6 +77,9 @@ impl Flights {
         flights_here.retain(|flight| now.saturating_duration_since(flight.began) < PATIENCE);
         if let Some(flight) = flights_here.iter().find(|flight| flight.selector == selector) {
             return Boarded::Follower(Follower(flight.progress.subscribe()));
+        }
+        if flights_here.len() >= MOST {
+            return Boarded::Crowded;
         }
         let progress = Arc::new(watch::Sender::new(Progress::Begun));
         flights_here.push(Flight { selector, progress: progress.clone(), began: now });
@@ -166,14 +175,14 @@ mod tests {
     fn lead(flights: &Arc<Flights>, request: &str, now: Instant) -> Leader {
         match flights.board(&key("/"), by_accept(request), now) {
             Boarded::Leader(leader) => leader,
-            Boarded::Follower(_) => panic!("somebody leads already"),
+            _ => panic!("somebody leads already"),
         }
     }
 
     fn follow(flights: &Arc<Flights>, request: &str, now: Instant) -> Follower {
         match flights.board(&key("/"), by_accept(request), now) {
-            Boarded::Leader(_) => panic!("nobody leads"),
             Boarded::Follower(follower) => follower,
+            _ => panic!("nobody leads"),
         }
     }
 
@@ -187,6 +196,18 @@ mod tests {
             }
             Waited::InVain => "in vain".to_owned(),
         }
+    }
+
+    #[test]
+    fn only_so_many_are_told_apart() {
+        let (flights, now) = (Arc::<Flights>::default(), Instant::now());
+        let mut leaders: Vec<_> =
+            (0..MOST).map(|number| lead(&flights, &format!("accept: {number}"), now)).collect();
+        let one_more = || flights.board(&key("/"), by_accept("accept: more"), now);
+        assert!(matches!(one_more(), Boarded::Crowded));
+        follow(&flights, "accept: 0", now);
+        leaders.pop();
+        assert!(matches!(one_more(), Boarded::Leader(_)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! What a response is stored under.
 
 use crate::message::forwarded;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderName, Uri, header};
 use std::fmt;
 
 /// Host and request target as they were sent, and whatever else of the request can change what URL the application
@@ -23,7 +23,11 @@ impl CacheKey {
         key.extend_from_slice(target.as_bytes());
         // A proxy in front may say that the visitor's URL is another one. That goes to the application, and so it belongs
         // here: otherwise a page made for one URL would be served under another.
-        for (name, value) in headers.iter().filter(|(name, _)| forwarded::shapes_url(name.as_str())) {
+        let shapes = |(name, _): &(&HeaderName, _)| forwarded::shapes_url(name.as_str());
+        let mut fields: Vec<_> = headers.iter().filter(shapes).collect();
+        // In one order, whatever theirs was; the lines of each stay in theirs.
+        fields.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in fields {
             for part in [name.as_str().as_bytes(), value.as_bytes()] {
                 key.push(SEPARATOR);
                 key.extend_from_slice(part);
@@ -58,7 +62,6 @@ impl fmt::Debug for CacheKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderName;
 
     fn key(target: &str, fields: &[(&'static str, &'static str)]) -> CacheKey {
         let mut headers = HeaderMap::new();
@@ -96,10 +99,20 @@ mod tests {
     }
 
     #[test]
+
     fn it_knows_its_target() {
         for target in ["/", "/a?b=c", "/a%0Ab"] {
             assert_eq!(key(target, &[("host", "a"), ("x-forwarded-host", "b")]).target(), target);
         }
+    }
+
+    #[test]
+    fn the_order_of_fields_makes_no_other_url() {
+        // Else an unsafe request would not invalidate the page that was asked for with its fields in another order.
+        let [host, proto] = [("x-forwarded-host", "b"), ("x-forwarded-proto", "https")];
+        assert_eq!(key("/", &[("host", "a"), host, proto]), key("/", &[proto, host, ("host", "a")]));
+        let [one, other] = [("x-forwarded-host", "b"), ("x-forwarded-host", "c")];
+        assert_ne!(key("/", &[one, other]), key("/", &[other, one]), "lines of one field");
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Search<'_> {
                     Boarded::Leader(leader) => {
                         Some(self.permit(Some(entry.clone()), Forward::Stale, Some(leader)))
                     }
-                    Boarded::Follower(_) => None,
+                    Boarded::Follower(_) | Boarded::Crowded => None,
                 };
                 Step::Done(Lookup::Stale(entry.clone(), Status::hit(), permit))
             }
@@ -166,6 +166,7 @@ impl Search<'_> {
             // What somebody else has asked for before is not good enough: it would wait, and then ask all the same.
             Boarded::Follower(_) if self.wants_latest() => Step::Done(self.alone(stored, forward)),
             Boarded::Follower(follower) => Step::Wait(follower),
+            Boarded::Crowded => Step::Done(self.alone(stored, forward)),
         }
     }
 

@@ -48,7 +48,7 @@ use store::Store;
 pub struct Options {
     /// Bytes for everything that is stored; 0 stores nothing.
     pub size: u64,
-    /// Bytes of the largest body that is stored.
+    /// Bytes of the largest body that is stored; where it is more than `size`, that counts.
     pub largest_item: u64,
     /// Path prefixes under which fingerprinted assets are stored that say nothing of caching.
     pub fingerprinted: Vec<String>,
@@ -75,15 +75,17 @@ struct Shared {
 
 impl Cache {
     /// An empty cache.
-    pub fn new(options: Options) -> Self {
+    pub fn new(mut options: Options) -> Self {
         let now = Instant::now();
+        options.largest_item = options.largest_item.min(options.size);
+        let bodies = options.size.saturating_add((options.size / 4).max(options.largest_item));
         let shared = (options.size > 0).then(|| {
             Arc::new(Shared {
                 store: Store::new(options.size),
                 flights: Arc::default(),
                 uncacheable: Marks::new(now),
                 invalidated: Marks::new(now),
-                budget: Arc::new(Budget::new(options.size + (options.size / 4).max(options.largest_item))),
+                budget: Arc::new(Budget::new(bodies)),
                 options,
             })
         });

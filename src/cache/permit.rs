@@ -66,6 +66,18 @@ impl Permit {
         Some((entry.clone(), status))
     }
 
+    /// Whether a 304 is about what is stored (RFC 9111 §4.3.4).
+    pub fn is_confirmed_by(&self, not_modified: &HeaderMap) -> bool {
+        self.stored.as_ref().is_some_and(|stored| stored.is_confirmed_by(not_modified))
+    }
+
+    /// What is stored is no good: it is forgotten.
+    pub fn withdraw(&mut self) {
+        if let Some(stored) = self.stored.take() {
+            self.shared.store.forget(self.key.clone(), &stored);
+        }
+    }
+
     /// The worker says that what is stored is still good (RFC 9111 §4.3.4), in answer to a request that was made conditional.
     /// `None` where nothing was stored.
     pub fn renew(
@@ -172,14 +184,12 @@ impl Permit {
 
     /// Releases whoever waits, sees to it that nobody waits for the next response in vain, and that what the worker no
     /// longer wants stored does not come back.
-    fn turn_down(self, reason: Reason) {
+    fn turn_down(mut self, reason: Reason) {
         if reason.is_lasting() {
             self.shared.uncacheable.mark(&self.key, Instant::now());
         }
-        if let Some(stored) = &self.stored
-            && reason.withdraws()
-        {
-            self.shared.store.forget(self.key, stored);
+        if reason.withdraws() {
+            self.withdraw();
         }
     }
 

@@ -165,7 +165,10 @@ const FOREVER: Duration = Duration::from_secs(31_536_000);
 fn check_status(status: StatusCode, control: &ResponseControl) -> Result<(), Reason> {
     let known =
         matches!(status.as_u16(), 200 | 203 | 204 | 300..=303 | 307 | 308 | 404 | 405 | 410 | 414 | 451);
-    let partial = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
+    if status == StatusCode::NOT_MODIFIED {
+        return Err(Reason::NotModified);
+    }
+    let partial = status == StatusCode::PARTIAL_CONTENT;
     if status.is_informational() || status.is_server_error() || partial || (control.must_understand && !known)
     {
         return Err(Reason::Status);

@@ -17,6 +17,8 @@ pub enum Reason {
     RequestNoStore,
     /// The response's status says that it is not worth it, or not safe.
     Status,
+    /// A 304: it says nothing but to whom already has the response.
+    NotModified,
     /// `no-store` (RFC 9111 §5.2.2.5).
     NoStore,
     /// `private` (RFC 9111 §5.2.2.7).
@@ -48,7 +50,7 @@ pub enum Reason {
 impl Reason {
     /// Whether it is likely to hold for the next response, too, whoever asks: nobody should wait for that.
     pub fn is_lasting(self) -> bool {
-        !matches!(self, Self::Authorization | Self::BrokenOff | Self::Busy)
+        !matches!(self, Self::NotModified | Self::Authorization | Self::BrokenOff | Self::Busy)
     }
 
     /// Whether the worker no longer wants stored what it has sent before. Its failure does not say that.
@@ -66,6 +68,7 @@ impl Reason {
             Self::Precondition => "precondition",
             Self::RequestNoStore => "request-no-store",
             Self::Status => "status",
+            Self::NotModified => "not-modified",
             Self::NoStore => "no-store",
             Self::Private => "private",
             Self::Authorization => "authorization",

@@ -92,6 +92,10 @@ fn in_part(entry: &Entry, request: &HeaderMap, date: SystemTime) -> Response<Ser
         }
         Selection::Unsatisfiable => {
             headers.insert(header::CONTENT_RANGE, range::unsatisfied(length));
+            // What is said of storing is about the whole.
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.remove(header::EXPIRES);
+            headers.remove("cdn-cache-control");
             respond(StatusCode::RANGE_NOT_SATISFIABLE, headers, Served::Nothing)
         }
     }

@@ -17,6 +17,18 @@ pub fn not_modified(request: &HeaderMap, response: &HeaderMap, now: SystemTime) 
     }
 }
 
+/// The weak comparison of entity-tags (RFC 9110 §8.8.3.2): the same, whether or not either is weak.
+///
+/// Some applications send tags without quotes, or otherwise beside the grammar: these equal only themselves, byte for
+/// byte.
+pub fn weak_eq(a: &[u8], b: &[u8]) -> bool {
+    match (opaque(a), opaque(b)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => a == b && !a.is_empty(),
+        _ => false,
+    }
+}
+
 /// The strong comparison of entity-tags (RFC 9110 §8.8.3.2): the same, well-formed, and neither is weak.
 pub fn strong_eq(a: &[u8], b: &[u8]) -> bool {
     a == b && opaque(a) == Some(a)
@@ -69,18 +81,6 @@ fn any_matches(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
     let Some(etag) = etag.map(|value| value.as_bytes().trim_ascii()) else { return false };
     let lines = request.get_all(header::IF_NONE_MATCH).iter();
     lines.flat_map(|line| members(line.as_bytes())).any(|member| weak_eq(member, etag))
-}
-
-/// The weak comparison of entity-tags (RFC 9110 §8.8.3.2): the same, whether or not either is weak.
-///
-/// Some applications send tags without quotes, or otherwise beside the grammar: these equal only themselves, byte for
-/// byte.
-fn weak_eq(a: &[u8], b: &[u8]) -> bool {
-    match (opaque(a), opaque(b)) {
-        (Some(a), Some(b)) => a == b,
-        (None, None) => a == b && !a.is_empty(),
-        _ => false,
-    }
 }
 
 /// `If-Modified-Since` (RFC 9110 §13.1.3). What is no date, or several lines, is ignored.

@@ -6,7 +6,7 @@ use crate::{
     message::{conditional, hop},
     upstream::{ResponseBody, Upstream, UpstreamError},
 };
-use http::{HeaderMap, Request, StatusCode, header, request::Parts};
+use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -16,8 +16,10 @@ use tokio::{sync::oneshot, time::sleep};
 /// A fetch whose client has left, and that nobody can have any longer if it takes longer than this.
 const ORPHANED: Duration = Duration::from_secs(30);
 
+type Fetched = ResponseBody<RequestBody>;
+
 /// What has become of a fetch.
-pub(super) type Filled = Result<Kept<ResponseBody<RequestBody>>, Failure>;
+pub(super) type Filled = Result<Kept<Fetched>, Failure>;
 
 /// One fetch of something that may be stored.
 pub(super) struct Fill {
@@ -25,8 +27,8 @@ pub(super) struct Fill {
     pub(super) permit: Permit,
     /// The request as it came, by which the response is judged.
     pub(super) asked: Arc<Parts>,
-    /// The request as the worker gets it.
-    pub(super) request: Request<RequestBody>,
+    /// The fields that the worker gets.
+    pub(super) headers: HeaderMap,
 }
 
 impl Fill {
@@ -49,7 +51,7 @@ impl Fill {
     /// Fetches behind the back of a client that is served something stale meanwhile.
     pub(super) fn run_behind(mut self) {
         // That client has its answer; what is fetched is for everybody.
-        conditional::ask_for_all(self.request.headers_mut());
+        conditional::ask_for_all(&mut self.headers);
         tokio::spawn(async move {
             tokio::select! {
                 biased;
@@ -62,25 +64,44 @@ impl Fill {
     }
 
     async fn fetch(mut self) -> Filled {
-        let validates = self.permit.make_conditional(self.request.headers_mut());
-        let sent = SystemTime::now();
-        let mut response = match self.upstream.send(self.request).await {
-            Ok(response) => response,
-            Err(error) => {
-                let stale = self.permit.on_error(None).map(|(entry, status)| Kept::Stored(entry, status));
-                return stale.ok_or(error.into());
+        loop {
+            let mut headers = self.headers.clone();
+            let validates = self.permit.make_conditional(&mut headers);
+            let sent = SystemTime::now();
+            let mut response = match self.upstream.send(self.request(headers)).await {
+                Ok(response) => response,
+                Err(error) => {
+                    let stale = self.permit.on_error(None).map(|(entry, status)| Kept::Stored(entry, status));
+                    return stale.ok_or(error.into());
+                }
+            };
+            let has_length = has_length(response.headers(), response.status());
+            hop::remove(response.headers_mut(), |_| false);
+            if !validates || response.status() != StatusCode::NOT_MODIFIED {
+                return self.settle(sent, response, has_length);
             }
-        };
+            if self.permit.is_confirmed_by(response.headers()) {
+                let renewed = self.permit.renew(&self.asked, sent, response.headers());
+                let renewed = renewed.map(|(entry, status)| Kept::Stored(entry, status));
+                return renewed.ok_or(UpstreamError::Malformed.into());
+            }
+            // Nothing is stored any longer that could be validated: the worker is asked once more at most.
+            self.permit.withdraw();
+            conditional::ask_for_all(&mut self.headers);
+        }
+    }
+
+    fn request(&self, headers: HeaderMap) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::default());
+        *request.uri_mut() = self.asked.uri.clone();
+        *request.headers_mut() = headers;
+        request
+    }
+
+    fn settle(self, sent: SystemTime, response: Response<Fetched>, has_length: bool) -> Filled {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody has asked for another protocol (RFC 9110 §15.2.2).
             return Err(UpstreamError::Malformed.into());
-        }
-        let has_length = has_length(response.headers(), response.status());
-        hop::remove(response.headers_mut(), |_| false);
-        if validates && response.status() == StatusCode::NOT_MODIFIED {
-            let renewed = self.permit.renew(&self.asked, sent, response.headers());
-            let renewed = renewed.map(|(entry, status)| Kept::Stored(entry, status));
-            return renewed.ok_or(UpstreamError::Malformed.into());
         }
         if is_failure(response.status())
             && let Some((entry, status)) = self.permit.on_error(Some(response.status()))

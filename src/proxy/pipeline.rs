@@ -26,6 +26,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
+    time::Instant,
 };
 
 /// Answers every request: with the worker's response, or with what went wrong.
@@ -86,10 +87,11 @@ impl Proxy {
         }
         let response = match self.cache.look_up(&request, exchange.began()).await {
             Lookup::Fresh(entry, status) => {
-                serve(&entry, &status, request.method(), request.headers(), exchange)
+                serve(&entry, &status, request.method(), request.headers(), exchange.began(), exchange)
             }
             Lookup::Stale(entry, status, permit) => {
-                let response = serve(&entry, &status, request.method(), request.headers(), exchange);
+                let response =
+                    serve(&entry, &status, request.method(), request.headers(), exchange.began(), exchange);
                 if let Some(permit) = permit {
                     self.fill(permit, Arc::new(request.into_parts().0), exchange).run_behind();
                 }
@@ -142,7 +144,8 @@ impl Proxy {
         exchange.worker_answered();
         Ok(match filled {
             Kept::Stored(entry, status) => {
-                serve(&entry, &status, &request.method, &request.headers, exchange)
+                // It may have been fetched for long.
+                serve(&entry, &status, &request.method, &request.headers, Instant::now(), exchange)
             }
             Kept::Passed(response, status) => tell(depart(response.map(Source::from)), &status, exchange),
         })
@@ -150,8 +153,8 @@ impl Proxy {
 
     /// A fetch on behalf of this request, which may go on without it.
     fn fill(&self, permit: Permit, asked: Arc<Parts>, exchange: &mut Exchange) -> Fill {
-        let request = dress_copy(&asked, exchange);
-        Fill { upstream: self.upstream.clone(), permit, asked, request }
+        let headers = dress_copy(&asked.headers, exchange);
+        Fill { upstream: self.upstream.clone(), permit, asked, headers }
     }
 
     /// While the worker boots, a browser is better told so than left to wait.
@@ -198,11 +201,11 @@ fn serve(
     status: &Status,
     method: &Method,
     headers: &HeaderMap,
+    now: Instant,
     exchange: &mut Exchange,
 ) -> Response<Source> {
     exchange.cached(status);
-    let (now, date) = (exchange.began(), exchange.started());
-    cache::serve(entry, status, method, headers, now, date).map(Source::from)
+    cache::serve(entry, status, method, headers, now, exchange.started()).map(Source::from)
 }
 
 /// The future's output, or `None` if it panicked: one bad request must not take its connection's others with it. (The

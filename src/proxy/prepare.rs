@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri, Version,
     header::{self, Entry},
-    request::Parts,
 };
 use http_body::Body;
 use std::{net::SocketAddr, time::UNIX_EPOCH};
@@ -43,12 +42,10 @@ pub(super) fn dress(mut request: Request<RequestBody>, exchange: &mut Exchange) 
     request
 }
 
-/// The same for a copy of a request without a body, which the worker gets in its place.
-pub(super) fn dress_copy(original: &Parts, exchange: &mut Exchange) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::default());
-    *copy.uri_mut() = original.uri.clone();
-    *copy.headers_mut() = original.headers.clone();
-    add_fields(copy.headers_mut(), exchange);
+/// The same for a copy of the fields of a request without a body.
+pub(super) fn dress_copy(original: &HeaderMap, exchange: &mut Exchange) -> HeaderMap {
+    let mut copy = original.clone();
+    add_fields(&mut copy, exchange);
     copy
 }
 

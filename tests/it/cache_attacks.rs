@@ -276,3 +276,50 @@ fn header_poisoning_by_a_disguised_url() {
         assert!(!page.text().contains("evil.test"), "{disguised}");
     }
 }
+
+#[test]
+fn overflow_by_numbers_beyond_all_bounds() {
+    const NUMBERS: [&str; 4] =
+        ["2147483648", "4294967296", "18446744073709551616", "99999999999999999999999999"];
+    const DATES: [&str; 3] =
+        ["Sat, 01 Jan 0000 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:60 GMT", "Friday, 31-Dec-99 23:59:59 GMT"];
+    let mut fields: Vec<_> = DATES
+        .iter()
+        .flat_map(|date| {
+            let expires = DATES.iter().map(move |end| format!("Date: {date}\r\nExpires: {end}"));
+            expires.chain([format!("Cache-Control: max-age=60\r\nDate: {date}\r\nLast-Modified: {date}")])
+        })
+        .collect();
+    for number in NUMBERS {
+        fields.push(format!(
+            "Cache-Control: max-age={number}, stale-while-revalidate={number}\r\nAge: {number}"
+        ));
+        fields.push(format!(
+            "Cache-Control: s-maxage=1, stale-if-error={number}\r\nAge: {number}\r\nETag: \"a\""
+        ));
+        fields.push(format!("CDN-Cache-Control: max-age={number}\r\nAge: {number}"));
+    }
+    let backend = Backend::answer(move |request| {
+        let place: usize = request.target()[1..].parse().unwrap();
+        ok(&fields[place], "0123456789")
+    });
+    let thrust = Thrust::in_front_of(&backend);
+    let mut client = Client::connect(thrust.port());
+    let asked = NUMBERS.iter().flat_map(|number| {
+        [
+            format!("Cache-Control: min-fresh={number}, max-age={number}, max-stale={number}"),
+            format!("Cache-Control: max-stale, stale-if-error={number}"),
+            format!("Range: bytes={number}-{number}, -{number}, 0-{number}, {number}-"),
+            format!("Range: bytes=1-{number}\r\nIf-Range: {}", DATES[1]),
+            format!("If-Modified-Since: {}", DATES[0]),
+        ]
+    });
+    for field in asked.collect::<Vec<_>>() {
+        for place in 0..24 {
+            for _ in 0..2 {
+                let response = client.request("GET", &format!("/{place}"), &format!("{field}\r\n"));
+                assert!(matches!(response.status, 200 | 206 | 304 | 416), "{}: {field}", response.status);
+            }
+        }
+    }
+}

@@ -3,7 +3,7 @@
 //! As much as the cache holds passes through several times; a gigabyte and more in a release build, or where
 //! `CACHE_BOUNDS` is set.
 
-use crate::support::{Backend, Client, Thrust};
+use crate::support::{Backend, Client, Thrust, backend::ok};
 use std::{
     sync::{
         Arc,
@@ -178,4 +178,33 @@ fn head(target: &str, length: usize) -> String {
 
 fn get(target: &str, fields: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: app.test\r\n{fields}\r\n")
+}
+
+#[test]
+fn a_cache_of_any_size_serves() {
+    let body = "x".repeat(500_000);
+    for (size, item, stored) in [
+        ("1", "1MB", false),
+        ("100KB", "1MB", false),
+        ("1MB", "0", false),
+        ("0", "1MB", false),
+        ("18446744073709551615", "18446744073709551615", true),
+    ] {
+        let backend = Backend::answer({
+            let body = body.clone();
+            move |_| ok("Cache-Control: max-age=60", &body)
+        });
+        let thrust = Thrust::builder()
+            .upstream(backend.url())
+            .env("THRUST_CACHE_SIZE", size)
+            .env("THRUST_MAX_CACHE_ITEM_SIZE", item)
+            .start();
+        for number in 0..2 {
+            let response = Client::connect(thrust.port()).get("/a");
+            assert!(response.text() == body, "{size}, {item}");
+            assert_eq!(response.x_cache() == "hit", stored && number == 1, "{size}, {item}");
+            // What can never be stored is not gathered, and nobody is told that it were stored.
+            assert_eq!(response.cache_status().contains("stored"), stored && number == 0, "{size}, {item}");
+        }
+    }
 }

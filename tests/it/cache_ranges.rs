@@ -112,6 +112,15 @@ fn a_range_of_nothing_is_nothing() {
 }
 
 #[test]
+fn a_range_of_nothing_poisons_no_cache_before_us() {
+    // A 416 with an explicit lifetime may be stored, and served to whoever asks for the whole.
+    let mut stage = stored(&["Expires: Fri, 31 Dec 2100 23:59:59 GMT", "CDN-Cache-Control: max-age=60"]);
+    let response = stage.ask("GET /a", &["Range: bytes=99-"]);
+    assert_eq!((response.status, response.header("cache-control")), (416, Some("no-store")));
+    assert_eq!((response.header("expires"), response.header("cdn-cache-control")), (None, None));
+}
+
+#[test]
 fn other_statuses_are_not_cut() {
     let mut stage = Stage::new();
     stage.script("/a", [Answer::new("404 Not Found", &["Cache-Control: max-age=60"], BODY)]);

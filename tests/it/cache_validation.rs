@@ -1,7 +1,10 @@
 //! Conditional requests of clients, and how stored responses are validated or served although they are stale.
 
-use crate::support::{Answer, Latch, Stage, holds_within, stage::dated};
-use std::time::Duration;
+use crate::support::{Answer, Crowd, Latch, Stage, holds_within, stage::dated};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 /// Stale as soon as it is stored.
@@ -318,4 +321,74 @@ fn what_the_worker_no_longer_wants_stored_does_not_come_back() {
         let statuses = [stage.get(target).status, stage.get(target).status, stage.get(target).status];
         assert_eq!((statuses[0], statuses[2]), (200, 503), "{target}");
     }
+}
+
+#[test]
+fn a_304_for_another_representation_renews_nothing() {
+    // RFC 9111 §4.3.4
+    for (stored, confirmed) in [("\"v1\"", "\"v2\""), ("W/\"v1\"", "\"v2\""), ("W/\"v1\"", "W/\"v2\"")] {
+        let mut stage = Stage::new();
+        let confirmed = format!("ETag: {confirmed}");
+        let stale = Answer::ok(&["Cache-Control: max-age=60", "Age: 90", &format!("ETag: {stored}")], "old");
+        let wrong = Answer::not_modified(&["Cache-Control: max-age=60", &confirmed]);
+        let new = Answer::ok(&["Cache-Control: max-age=60", &confirmed], "new");
+        stage.script("/a", [stale, wrong, new]);
+        stage.get("/a");
+        assert_eq!(stage.get("/a").text(), "new", "{stored} {confirmed}");
+        let asked = stage.asked("/a");
+        assert_eq!(asked[1].header("if-none-match"), Some(stored));
+        assert_eq!(asked[2].header("if-none-match"), None);
+        assert_eq!((stage.get("/a").text().as_str(), stage.asked("/a").len()), ("new", 3));
+    }
+}
+
+#[test]
+fn what_is_wrongly_confirmed_is_not_stored_any_longer() {
+    let mut stage = Stage::new();
+    let fields = ["Cache-Control: max-age=60, stale-if-error=60", "Age: 90", "ETag: \"v1\""];
+    stage.script(
+        "/a",
+        [
+            Answer::ok(&fields, "old"),
+            Answer::not_modified(&["ETag: \"v2\""]),
+            Answer::new("500 Internal Server Error", &[], "failed"),
+        ],
+    );
+    stage.get("/a");
+    assert_eq!((stage.get("/a").status, stage.get("/a").status), (500, 500));
+}
+
+#[test]
+fn a_304_to_a_client_s_own_condition_ends_nobody_s_waiting_for_the_next_minute() {
+    let mut stage = Stage::new();
+    let latch = Latch::new();
+    let page = Answer::ok(&["Cache-Control: max-age=60", "ETag: \"v1\""], "page").behind(&latch);
+    stage.script("/a", [Answer::not_modified(&["ETag: \"v1\""]), page]);
+    assert_eq!(stage.ask("GET /a", &["If-None-Match: \"v1\""]).status, 304);
+    let mut crowd = Crowd::ask(stage.thrust.port(), 5, "/a", "");
+    stage.await_asked("/a", 2);
+    latch.open();
+    assert!(crowd.responses().iter().all(|response| response.text() == "page"));
+    assert_eq!(stage.asked("/a").len(), 2);
+}
+
+#[test]
+fn the_age_of_what_stands_in_for_a_failure_counts_the_wait_for_it() {
+    let mut stage = Stage::new();
+    let latch = Latch::new();
+    let failure = Answer::new("500 Internal Server Error", &[], "").behind(&latch);
+    stage.script(
+        "/a",
+        [Answer::ok(&["Cache-Control: max-age=60, stale-if-error=600", "Age: 90"], "old"), failure],
+    );
+    stage.get("/a");
+    let mut client = stage.client();
+    client.send_get("/a");
+    stage.await_asked("/a", 2);
+    let start = Instant::now();
+    thread::sleep(Duration::from_millis(2100));
+    let waited = start.elapsed().as_secs();
+    latch.open();
+    let response = client.response();
+    assert!(response.age().unwrap() >= 90 + waited, "{:?} after {waited} s", response.age());
 }
