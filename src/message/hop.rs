@@ -38,13 +38,17 @@ pub fn lists(value: &HeaderValue, token: &str) -> bool {
     tokens(value).any(|member| member.eq_ignore_ascii_case(token))
 }
 
-/// The fields that `Connection` names and that can be removed that way.
+/// The fields that `Connection` names, that are there, and that can be removed that way. Only what is there counts: every
+/// other field is compared with all of these, and a list can name thousands.
 fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     let options = headers.get_all(header::CONNECTION).iter().flat_map(tokens);
-    options
-        .filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok())
-        .filter(|name| !is_for_everybody(name.as_str()))
-        .collect()
+    let mut named = Vec::new();
+    for name in options.filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok()) {
+        if headers.contains_key(&name) && !is_for_everybody(name.as_str()) && !named.contains(&name) {
+            named.push(name);
+        }
+    }
+    named
 }
 
 /// Fields that are for every recipient, whatever `Connection` says of them. Without Host and the like the worker would see
