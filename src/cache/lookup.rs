@@ -54,16 +54,16 @@ impl Cache {
         let mut search =
             Search { shared, key, control, method, headers, now, varies: None, waits: MOST_WAITS };
         loop {
-            let follower = match search.step() {
+            let (follower, forward) = match search.step() {
                 Step::Done(lookup) => return lookup,
-                Step::Wait(follower) => follower,
+                Step::Wait(follower, forward) => (follower, forward),
             };
             // In a box: most requests never wait, and theirs should stay small.
             let waited = Box::pin(follower.wait(search.headers)).await;
             search.now = Instant::now();
             search.waits -= 1;
             match waited {
-                Waited::Landed(entry) => return search.joined(entry),
+                Waited::Landed(entry) => return search.joined(entry, forward),
                 Waited::Varies(selector) => search.varies = Some(selector),
                 Waited::InVain => search.waits = 0,
             }
@@ -101,7 +101,7 @@ struct Search<'a> {
 
 enum Step {
     Done(Lookup),
-    Wait(Follower),
+    Wait(Follower, Forward),
 }
 
 impl Search<'_> {
@@ -165,7 +165,7 @@ impl Search<'_> {
             }
             // What somebody else has asked for before is not good enough: it would wait, and then ask all the same.
             Boarded::Follower(_) if self.wants_latest() => Step::Done(self.alone(stored, forward)),
-            Boarded::Follower(follower) => Step::Wait(follower),
+            Boarded::Follower(follower) => Step::Wait(follower, forward),
             Boarded::Crowded => Step::Done(self.alone(stored, forward)),
         }
     }
@@ -221,14 +221,11 @@ impl Search<'_> {
     }
 
     /// Somebody else has fetched what fits.
-    fn joined(&self, entry: Arc<Entry>) -> Lookup {
+    fn joined(&self, entry: Arc<Entry>, forward: Forward) -> Lookup {
         match entry.use_for(&self.control, self.now) {
             Use::Fresh => {
-                let status = Status {
-                    source: Source::Stored,
-                    collapsed: true,
-                    ..Status::forwarded(Some(Forward::UriMiss))
-                };
+                let status =
+                    Status { source: Source::Stored, collapsed: true, ..Status::forwarded(Some(forward)) };
                 Lookup::Fresh(entry, status)
             }
             _ => self.alone(Some(&entry), Forward::Stale),

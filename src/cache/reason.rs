@@ -39,7 +39,7 @@ pub enum Reason {
     TooLarge,
     /// Nobody could tell whether its body is complete.
     NoLength,
-    /// The response before it was not for the cache; the next one may be.
+    /// A response before it was not for the cache; this one may be, and the next one will be looked at more closely.
     Remembered,
     /// Its body broke off.
     BrokenOff,

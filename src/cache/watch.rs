@@ -44,10 +44,9 @@ impl Watch {
             headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         match length {
             _ if self.authorized => Err(Reason::Authorization),
-            None => Err(Reason::NoLength),
             Some(length) if length > options.largest_item => Err(Reason::TooLarge),
-            Some(_) if !freshness.is_reusable() => Err(Reason::Remembered),
-            Some(_) => Ok(()),
+            Some(_) if freshness.is_reusable() => Ok(()),
+            _ => Err(Reason::Remembered),
         }
     }
 }

@@ -230,3 +230,16 @@ fn caches_behind_are_told_of_first() {
     assert!(hit.all("cache-status")[1].starts_with("thrust; hit"), "{:?}", hit.headers);
     assert_eq!((miss.all("x-cache"), hit.all("x-cache")), (vec!["miss"], vec!["hit"]));
 }
+
+#[test]
+fn what_was_not_for_the_cache_is_stored_once_it_is() {
+    let mut stage = Stage::new();
+    let private = Answer::ok(&["Cache-Control: private"], "mine");
+    let public = Answer::ok(&["Cache-Control: max-age=60"], "ours");
+    stage.script("/a", [private.clone(), private, public]);
+    let told: Vec<_> = (0..5).map(|_| stage.get("/a").cache_status().to_owned()).collect();
+    let details = ["detail=private", "detail=private", "detail=remembered", "stored", "hit"];
+    for (status, detail) in told.iter().zip(details) {
+        assert!(status.contains(detail), "{told:?}");
+    }
+}
