@@ -79,6 +79,9 @@ fn admit<B: Body>(request: &Request<B>) -> Result<RequestControl, Reason> {
     if !request.body().is_end_stream() {
         return Err(Reason::RequestBody);
     }
+    if conditional::is_plain(request.headers()) {
+        return Ok(RequestControl::default());
+    }
     if conditional::is_for_origin(request.headers()) {
         return Err(Reason::Precondition);
     }

@@ -36,10 +36,11 @@ pub fn serve(
     date: SystemTime,
 ) -> Response<Served> {
     let head = entry.head();
-    let ok = head.status() == StatusCode::OK;
-    let mut response = if ok && conditional::not_modified(request, head.headers(), date) {
+    let mut response = if head.status() != StatusCode::OK || conditional::is_plain(request) {
+        whole(entry)
+    } else if conditional::not_modified(request, head.headers(), date) {
         not_modified(head.headers())
-    } else if ok && *method == Method::GET && request.contains_key(header::RANGE) {
+    } else if *method == Method::GET && request.contains_key(header::RANGE) {
         in_part(entry, request, date)
     } else {
         whole(entry)
