@@ -110,16 +110,17 @@ enum Step {
 impl Search<'_> {
     /// Looks at what is stored, and then at what is under way.
     fn step(&mut self) -> Step {
-        let variants = self.shared.store.get(&self.key);
-        if let Some(entry) = variants.as_ref().and_then(|variants| variants.select(self.headers)) {
-            return self.found(entry);
-        }
-        if variants.is_none() && self.is_remembered() && !self.control.only_if_cached {
+        // A marked key has nothing stored: most pages of an application need not be looked for.
+        if !self.control.only_if_cached && self.is_remembered() {
             return Step::Done(Lookup::Pass(Watch::new(
                 self.shared,
                 std::mem::take(&mut self.key),
                 self.headers,
             )));
+        }
+        let variants = self.shared.store.get(&self.key);
+        if let Some(entry) = variants.as_ref().and_then(|variants| variants.select(self.headers)) {
+            return self.found(entry);
         }
         let forward = if variants.is_some() { Forward::VaryMiss } else { Forward::UriMiss };
         // The others that are stored are likely to vary by the same fields as what is to come.
@@ -190,7 +191,6 @@ impl Search<'_> {
             || conditional
             || self.headers.contains_key(header::AUTHORIZATION)
             || stored.is_some_and(|stored| !stored.head().is_reusable())
-            || self.is_remembered()
     }
 
     /// Whether the last response was not for the cache, so that there is nothing to wait for.

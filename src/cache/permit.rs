@@ -175,9 +175,12 @@ impl Permit {
     fn land(self, entry: Arc<Entry>) {
         let Self { shared, key, leader, began, .. } = self;
         let invalidated = || shared.invalidated.may_be_marked(&key, began);
-        if shared.store.put(key.clone(), entry.clone(), || !invalidated())
-            && let Some(leader) = leader
-        {
+        if !shared.store.put(key.clone(), entry.clone(), || !invalidated()) {
+            return;
+        }
+        // Somebody may have marked it meanwhile.
+        shared.uncacheable.clear(&key);
+        if let Some(leader) = leader {
             leader.land(entry);
         }
     }
@@ -185,11 +188,12 @@ impl Permit {
     /// Releases whoever waits, sees to it that nobody waits for the next response in vain, and that what the worker no
     /// longer wants stored does not come back.
     fn turn_down(mut self, reason: Reason) {
-        if reason.is_lasting() {
-            self.shared.uncacheable.mark(&self.key, Instant::now());
-        }
         if reason.withdraws() {
             self.withdraw();
+        }
+        // A mark says that there is nothing to look for, either.
+        if reason.is_lasting() && self.shared.store.get(&self.key).is_none() {
+            self.shared.uncacheable.mark(&self.key, Instant::now());
         }
     }
 
