@@ -119,7 +119,7 @@ impl Entry {
 
     /// Whether the worker can be asked if it is still good.
     pub fn has_validator(&self) -> bool {
-        VALIDATORS.iter().any(|(field, _)| self.head.headers.contains_key(field))
+        policy::has_validator(&self.head.headers)
     }
 
     /// Writes what only now can be said into a header made from the stored one: its age, which is told of a young response too

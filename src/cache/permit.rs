@@ -52,9 +52,12 @@ impl Permit {
         self.leader.is_some()
     }
 
-    /// Makes the request to the worker one that validates what is stored, if that can be validated.
-    pub fn make_conditional(&self, request: &mut HeaderMap) -> bool {
-        self.stored.as_ref().is_some_and(|stored| stored.make_conditional(request))
+    /// A request's fields as they are to be sent to have validated what is stored; `None` where nothing can be.
+    pub fn conditional(&self, request: &HeaderMap) -> Option<HeaderMap> {
+        let stored = self.stored.as_ref().filter(|stored| stored.has_validator())?;
+        let mut conditional = request.clone();
+        stored.make_conditional(&mut conditional);
+        Some(conditional)
     }
 
     /// What may be served because the worker has failed (RFC 5861 §4): with this status, or without an answer.

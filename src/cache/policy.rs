@@ -269,7 +269,8 @@ fn is_page(target: &str, headers: &HeaderMap) -> bool {
     kinds.any(|kind| is(kind, b"html") || (is(kind, b"json") && !target.ends_with(".map")))
 }
 
-fn has_validator(headers: &HeaderMap) -> bool {
+/// Whether the worker can be asked if a response is still good.
+pub(super) fn has_validator(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
 }
 

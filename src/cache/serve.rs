@@ -3,11 +3,12 @@
 use super::{Entry, Status};
 use crate::message::{
     byteranges::Multipart,
+    cache_control::CDN_CACHE_CONTROL,
     conditional,
     range::{self, Selection},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use std::{
     collections::VecDeque,
     ops::Range,
@@ -66,7 +67,7 @@ fn whole(entry: &Entry) -> Response<Served> {
 
 fn not_modified(stored: &HeaderMap) -> Response<Served> {
     let kept = stored.iter().filter(|(name, _)| conditional::is_kept_in_304(name));
-    let mut headers = HeaderMap::with_capacity(stored.keys_len() + 3);
+    let mut headers = HeaderMap::with_capacity(stored.keys_len());
     for (name, value) in kept {
         headers.append(name, value.clone());
     }
@@ -77,29 +78,35 @@ fn in_part(entry: &Entry, request: &HeaderMap, date: SystemTime) -> Response<Ser
     let (stored, body) = (entry.head().headers(), entry.body());
     let length = body.len() as u64;
     let slice = |range: &Range<u64>| body.slice(range.start as usize..range.end as usize);
-    let mut headers = stored.clone();
     match range::select(request, stored, length, date) {
         Selection::Whole => whole(entry),
         Selection::One(range) => {
-            headers.insert(header::CONTENT_RANGE, range::content_range(&range, length));
+            let headers = with(stored, header::CONTENT_RANGE, range::content_range(&range, length));
             respond(StatusCode::PARTIAL_CONTENT, headers, Served::Bytes(slice(&range)))
         }
         Selection::Several(ranges) => {
             let Multipart { content_type, parts, end } =
                 Multipart::new(ranges, length, stored.get(header::CONTENT_TYPE));
-            headers.insert(header::CONTENT_TYPE, content_type);
+            let headers = with(stored, header::CONTENT_TYPE, content_type);
             let pieces = parts.into_iter().flat_map(|part| [part.head, slice(&part.range)]);
             respond(StatusCode::PARTIAL_CONTENT, headers, Served::Pieces(pieces.chain([end]).collect()))
         }
         Selection::Unsatisfiable => {
-            headers.insert(header::CONTENT_RANGE, range::unsatisfied(length));
+            let mut headers = with(stored, header::CONTENT_RANGE, range::unsatisfied(length));
             // What is said of storing is about the whole.
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             headers.remove(header::EXPIRES);
-            headers.remove("cdn-cache-control");
+            headers.remove(CDN_CACHE_CONTROL);
             respond(StatusCode::RANGE_NOT_SATISFIABLE, headers, Served::Nothing)
         }
     }
+}
+
+/// The stored fields, with one of them as it is here.
+fn with(stored: &HeaderMap, name: HeaderName, value: HeaderValue) -> HeaderMap {
+    let mut headers = stored.clone();
+    headers.insert(name, value);
+    headers
 }
 
 /// A response to HEAD says how long the body would be.

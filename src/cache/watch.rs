@@ -6,6 +6,7 @@ use super::{
     status::{Forward, Status},
     vary::Selector,
 };
+use crate::message::field;
 use http::{HeaderMap, Response, header};
 use std::{sync::Arc, time::SystemTime};
 
@@ -40,8 +41,7 @@ impl Watch {
         let options = &self.shared.options;
         let freshness = policy::freshness(&asked, response.status(), headers, &options.fingerprinted)?;
         Selector::of(headers, &nobody).ok_or(Reason::Vary)?;
-        let length: Option<u64> =
-            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| field::number(length.as_bytes()));
         match length {
             _ if self.authorized => Err(Reason::Authorization),
             Some(length) if length > options.largest_item => Err(Reason::TooLarge),

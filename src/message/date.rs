@@ -1,6 +1,6 @@
 //! Dates (RFC 9110 §5.6.7).
 
-use super::field::single;
+use super::field::{self, single};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -90,7 +90,7 @@ fn is_weekday(name: &[u8], length: usize) -> bool {
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0')))
+    field::number(digits)?.try_into().ok()
 }
 
 /// Seconds since midnight of `08:49:37`; a leap second is the next day's first one.

@@ -10,7 +10,7 @@ pub fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&HeaderVal
 
 /// The number that these digits are, at least one of them; what is larger than the largest counts as that. `None` if this is
 /// anything but digits.
-pub(super) fn number(digits: &[u8]) -> Option<u64> {
+pub fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }

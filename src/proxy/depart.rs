@@ -1,11 +1,17 @@
 //! The response as the client gets it.
 
 use super::{body::Source, exchange::Exchange};
-use crate::{cache::Status, message::hop};
-use http::{Response, Version};
+use crate::{cache::Status, message::hop, upstream::UpstreamError};
+use http::{Response, StatusCode, Version};
+
+/// A worker may switch to another protocol only if somebody has asked for one (RFC 9110 §15.2.2).
+pub(super) fn stay<B>(response: Response<B>) -> Result<Response<B>, UpstreamError> {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if switches { Err(UpstreamError::Malformed) } else { Ok(response) }
+}
 
 /// Removes what concerned the worker's connection only.
-pub(super) fn depart(mut response: Response<Source>) -> Response<Source> {
+pub(super) fn depart<B>(mut response: Response<B>) -> Response<B> {
     hop::remove(response.headers_mut(), |_| false);
     // Ours, whatever the worker's was (RFC 9112 §2.3): an HTTP/1.0 worker's body can still be sent in chunks.
     *response.version_mut() = Version::HTTP_11;

@@ -1,13 +1,18 @@
 //! Asking the worker for what may be stored.
 
-use super::{RequestBody, failure::Failure};
+use super::{
+    RequestBody,
+    depart::{depart, stay},
+    failure::Failure,
+};
 use crate::{
     cache::{Kept, Permit},
-    message::{conditional, hop},
+    message::conditional,
     upstream::{ResponseBody, Upstream, UpstreamError},
 };
 use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
 use std::{
+    mem::take,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -65,10 +70,11 @@ impl Fill {
 
     async fn fetch(mut self) -> Filled {
         loop {
-            let mut headers = self.headers.clone();
-            let validates = self.permit.make_conditional(&mut headers);
+            let conditional = self.permit.conditional(&self.headers);
+            let validates = conditional.is_some();
+            let headers = conditional.unwrap_or_else(|| take(&mut self.headers));
             let sent = SystemTime::now();
-            let mut response = match self.upstream.send(self.request(headers)).await {
+            let response = match self.upstream.send(self.request(headers)).await {
                 Ok(response) => response,
                 Err(error) => {
                     let stale = self.permit.on_error(None).map(|(entry, status)| Kept::Stored(entry, status));
@@ -76,7 +82,7 @@ impl Fill {
                 }
             };
             let has_length = has_length(response.headers(), response.status());
-            hop::remove(response.headers_mut(), |_| false);
+            let response = depart(response);
             if !validates || response.status() != StatusCode::NOT_MODIFIED {
                 return self.settle(sent, response, has_length);
             }
@@ -99,10 +105,7 @@ impl Fill {
     }
 
     fn settle(self, sent: SystemTime, response: Response<Fetched>, has_length: bool) -> Filled {
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody has asked for another protocol (RFC 9110 §15.2.2).
-            return Err(UpstreamError::Malformed.into());
-        }
+        let response = stay(response)?;
         if is_failure(response.status())
             && let Some((entry, status)) = self.permit.on_error(Some(response.status()))
         {

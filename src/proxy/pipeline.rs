@@ -4,7 +4,7 @@ use super::{
     Options, RequestBody,
     admit::admit,
     body::{Body, Source},
-    depart::{depart, tell},
+    depart::{depart, stay, tell},
     exchange::{Answer, Exchange},
     failure::Failure,
     fill::Fill,
@@ -16,9 +16,9 @@ use crate::{
     cache::{self, Cache, Entry, Kept, Lookup, Permit, Status, Touched},
     message::{ConnectionInfo, Handler, Refused, Reply},
     observe::Observe,
-    upstream::{Upstream, UpstreamError},
+    upstream::Upstream,
 };
-use http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts};
+use http::{HeaderMap, Method, Request, Response, request::Parts};
 use hyper::body::Incoming;
 use std::{
     future::{Future, poll_fn},
@@ -123,10 +123,7 @@ impl Proxy {
         let response = self.upstream.send(request).await;
         let response = response.map_err(|error| Failure::of_fetch(error, &fault))?;
         exchange.worker_answered();
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody has asked for another protocol (RFC 9110 §15.2.2).
-            return Err(UpstreamError::Malformed.into());
-        }
+        let response = stay(response)?;
         settle(touched, &response);
         Ok(depart(response.map(Source::Worker)))
     }
@@ -147,7 +144,7 @@ impl Proxy {
                 // It may have been fetched for long.
                 serve(&entry, &status, &request.method, &request.headers, Instant::now(), exchange)
             }
-            Kept::Passed(response, status) => tell(depart(response.map(Source::from)), &status, exchange),
+            Kept::Passed(response, status) => tell(response.map(Source::from), &status, exchange),
         })
     }
 
