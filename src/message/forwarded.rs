@@ -147,14 +147,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
+    use crate::message::testing::map;
 
     fn connection(peer: &str) -> ConnectionInfo {
         ConnectionInfo::new(format!("{peer}:5").parse().unwrap(), "10.0.0.9:3000".parse().unwrap())
@@ -174,7 +167,7 @@ mod tests {
             (&proxies, "10.0.0.1", "8.8.8.8:1234", "8.8.8.8"),
             (&proxies, "10.0.0.1", "", "10.0.0.1"),
         ] {
-            let headers = headers(&[("x-forwarded-for", chain)]);
+            let headers = map(&[("x-forwarded-for", chain)]);
             assert_eq!(
                 client(&headers, trust, peer.parse().unwrap()).to_string(),
                 client_is,
@@ -185,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_a_trusted_peer_says_is_kept_and_extended() {
-        let mut map = headers(&[
+        let mut map = map(&[
             ("host", "app:3000"),
             ("x-forwarded-for", "9.9.9.9"),
             ("x-forwarded-for", "8.8.8.8"),
@@ -202,7 +195,7 @@ mod tests {
 
     #[test]
     fn without_claims_the_connection_speaks() {
-        let mut map = headers(&[("host", "example.com:8080")]);
+        let mut map = map(&[("host", "example.com:8080")]);
         extend(&mut map, &connection("1.1.1.1"), "1.1.1.1".parse().unwrap());
         let set = ["for", "host", "proto", "port"]
             .map(|name| map[format!("x-forwarded-{name}")].to_str().unwrap().to_owned());

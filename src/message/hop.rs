@@ -91,14 +91,7 @@ fn is_hop_by_hop(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
+    use crate::message::testing::map;
 
     fn remaining(fields: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
         let mut headers = map(fields);

@@ -21,6 +21,8 @@ pub mod reference;
 pub mod refusal;
 pub mod request_line;
 pub mod structured;
+#[cfg(test)]
+mod testing;
 
 pub use body::BodyError;
 pub use connection::ConnectionInfo;

@@ -152,14 +152,7 @@ pub(super) fn value(text: String) -> HeaderValue {
 mod tests {
     use super::Selection::{One, Several, Unsatisfiable, Whole};
     use super::*;
-
-    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
+    use crate::message::testing::map;
 
     fn selected(range: &str, length: u64) -> Selection {
         let request = HeaderMap::from_iter([(header::RANGE, range.parse().unwrap())]);
