@@ -14,6 +14,8 @@ pub mod app;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod encode;
+pub mod files;
 pub mod message;
 pub mod observe;
 pub mod process;

@@ -9,16 +9,18 @@ use std::{
 };
 
 /// Each module and all that it may import. Only `app`, `cli` and the program itself know everything.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("message", &[]),
     ("observe", &[]),
     ("process", &[]),
     ("cache", &["message"]),
+    ("encode", &["message"]),
+    ("files", &["message"]),
     ("server", &["message"]),
     ("upstream", &["message"]),
-    ("proxy", &["cache", "message", "observe", "upstream"]),
+    ("proxy", &["cache", "encode", "files", "message", "observe", "upstream"]),
     // It fills in the parts' own options, and no part knows it.
-    ("config", &["cache", "message", "observe", "process", "proxy", "server", "upstream"]),
+    ("config", &["cache", "encode", "files", "message", "observe", "process", "proxy", "server", "upstream"]),
 ];
 
 #[test]

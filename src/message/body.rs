@@ -15,6 +15,8 @@ pub enum BodyError {
     TooLarge,
     /// The worker broke its response off.
     WorkerGone,
+    /// The file that is sent has become shorter, or cannot be read any more.
+    FileGone,
 }
 
 impl BodyError {
@@ -26,6 +28,7 @@ impl BodyError {
             BodyError::Malformed => "malformed request body",
             BodyError::TooLarge => "request body too large",
             BodyError::WorkerGone => "worker broke off",
+            BodyError::FileGone => "file broke off",
         }
     }
 }

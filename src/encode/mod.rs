@@ -1,0 +1,14 @@
+//! Bodies on their way out in a smaller form: live streams, and what is stored, once and off the runtime.
+
+use crate::message::encoding::Offer;
+
+/// What is encoded, and how carefully.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Encodings that are offered; none turns encoding off.
+    pub offer: Offer,
+    /// Nothing is encoded that somebody's credentials have a part in.
+    pub disable_on_auth: bool,
+    /// Up to this many bytes of padding in an encoded response that is not for everybody (BREACH); 0 is none.
+    pub jitter: usize,
+}

@@ -1,0 +1,17 @@
+//! Files that are sent in place of the worker's bodies (`X-Sendfile`), and those of the public folder.
+
+use http::HeaderName;
+use std::path::PathBuf;
+
+/// Which files are sent.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether the file is sent that the worker names.
+    pub send_file: bool,
+    /// The response field that names it; it never leaves.
+    pub send_file_header: HeaderName,
+    /// Only files under these folders are sent, whatever symbolic links say; none is no limit.
+    pub send_file_roots: Vec<PathBuf>,
+    /// Files of this folder are served without asking the worker.
+    pub public: Option<PathBuf>,
+}
