@@ -18,6 +18,21 @@ pub fn number(digits: &[u8]) -> Option<u64> {
     Some(digits.iter().fold(0, next))
 }
 
+/// A parameter such as `q=0.5`, in thousandths: 500 (RFC 9110 §12.4.2). `None` if it is anything but a weight.
+pub fn weight(parameter: &[u8]) -> Option<u16> {
+    let ([b'q' | b'Q', b'=', whole @ (b'0' | b'1')], fraction) = parameter.split_at_checked(3)? else {
+        return None;
+    };
+    let digits = match fraction {
+        [] => fraction,
+        [b'.', digits @ ..] if digits.len() <= 3 && digits.iter().all(u8::is_ascii_digit) => digits,
+        _ => return None,
+    };
+    let digit = |place: usize| digits.get(place).map_or(0, |&b| u16::from(b - b'0'));
+    let sum = u16::from(whole - b'0') * 1000 + digit(0) * 100 + digit(1) * 10 + digit(2);
+    (sum <= 1000).then_some(sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +60,30 @@ mod tests {
             ("1 ", None),
         ] {
             assert_eq!(number(digits.as_bytes()), expected, "{digits}");
+        }
+    }
+
+    #[test]
+    fn weights_are_thousandths() {
+        for (parameter, expected) in [
+            ("q=0", Some(0)),
+            ("q=1", Some(1000)),
+            ("Q=0.", Some(0)),
+            ("q=0.5", Some(500)),
+            ("q=0.07", Some(70)),
+            ("q=0.999", Some(999)),
+            ("q=1.000", Some(1000)),
+            ("q=1.001", None),
+            ("q=0.0001", None),
+            ("q=2", None),
+            ("q=.5", None),
+            ("q= 1", None),
+            ("q=0,5", None),
+            ("q=", None),
+            ("", None),
+            ("x=1", None),
+        ] {
+            assert_eq!(weight(parameter.as_bytes()), expected, "{parameter}");
         }
     }
 }
