@@ -1,1 +1,328 @@
 //! Which responses may be sent in an encoding, and what changes in their headers then (RFC 9110 §8.4, §12.5.5).
+
+pub use super::compressible::is_compressible;
+
+use super::{
+    cache_control::ResponseControl, conditional::strong_eq, directives::directives, encoding::Encoding,
+    field::single,
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{self, Entry},
+};
+
+/// Bodies of fewer bytes than this are sent as they are: there is little to save.
+pub const SHORTEST: u64 = 1024;
+
+/// What is added to `Vary`.
+const VARIES_BY_ENCODING: &str = "Accept-Encoding";
+
+const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
+
+/// What describes the body in one encoding alone (RFC 9110 §8.6, §14.3, RFC 9530 §2, §3, and what these fields were before).
+const BOUND_TO_ENCODING: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::ACCEPT_RANGES,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// Whether a response with this head can be sent in an encoding that the client has a say in: it has a whole body of a type
+/// that is worth it and has not been encoded, long enough where its `length` in bytes is known, and `no-transform` does not
+/// forbid it (RFC 9111 §5.2.2.6).
+pub fn is_encodable(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> bool {
+    has_whole_body(status)
+        && length.is_none_or(|length| length >= SHORTEST)
+        && single(headers, header::CONTENT_TYPE).is_some_and(|kind| is_compressible(kind.as_bytes()))
+        && !headers.contains_key(header::CONTENT_RANGE)
+        && !is_encoded(headers)
+        && !forbids_transformation(headers)
+}
+
+/// Makes the head of a response that of the same response in an encoding.
+///
+/// A strong entity-tag becomes weak, since the bytes are others (RFC 9110 §8.8.3.3). One that is beside the grammar stays as
+/// it is: nothing compares it strongly, and only as it is does the client's `If-None-Match` still equal it.
+pub fn encode_head(headers: &mut HeaderMap, encoding: Encoding) {
+    headers.insert(header::CONTENT_ENCODING, encoding.value());
+    if let Entry::Occupied(mut etags) = headers.entry(header::ETAG) {
+        etags.iter_mut().for_each(weaken);
+    }
+    for name in &BOUND_TO_ENCODING {
+        headers.remove(name);
+    }
+}
+
+/// Adds `Accept-Encoding` to `Vary`, behind what is there, whose lines become one. False, and nothing is changed, if it is
+/// there already, or `*`, which says it too (RFC 9110 §12.5.5).
+pub fn add_vary(headers: &mut HeaderMap) -> bool {
+    if has_member(headers, header::VARY, "accept-encoding") || has_member(headers, header::VARY, "*") {
+        return false;
+    }
+    let mut vary = Vec::new();
+    for line in headers.get_all(header::VARY).iter().filter(|line| !line.is_empty()) {
+        vary.extend_from_slice(line.as_bytes());
+        vary.extend_from_slice(b", ");
+    }
+    let added = HeaderValue::from_static(VARIES_BY_ENCODING);
+    if !vary.is_empty() {
+        vary.extend_from_slice(added.as_bytes());
+    }
+    headers.insert(header::VARY, if vary.is_empty() { added } else { value(vary) });
+    true
+}
+
+/// Takes back what an [`add_vary`] that was true has added. What was there before stays in one line; an empty line is gone.
+pub fn remove_vary(headers: &mut HeaderMap) {
+    let vary = headers.get(header::VARY).map(HeaderValue::as_bytes);
+    match vary.and_then(|vary| vary.strip_suffix(VARIES_BY_ENCODING.as_bytes())) {
+        Some([]) => _ = headers.remove(header::VARY),
+        Some([before @ .., b',', b' ']) => {
+            let before = value(before.to_vec());
+            headers.insert(header::VARY, before);
+        }
+        _ => {}
+    }
+}
+
+/// Whether the request carries somebody's credentials: what answers it could be told from its length, byte by byte, by who
+/// makes their browser ask again and again (BREACH).
+pub fn request_concerns_auth(request: &HeaderMap) -> bool {
+    request.contains_key(header::COOKIE)
+        || request.contains_key(header::AUTHORIZATION)
+        || request.contains_key(&X_CSRF_TOKEN)
+}
+
+/// Whether the response says that it is somebody's own.
+pub fn response_concerns_auth(response: &HeaderMap) -> bool {
+    response.contains_key(header::SET_COOKIE)
+        || ResponseControl::of(response).is_some_and(|control| control.private || control.no_store)
+        || has_member(response, header::VARY, "cookie")
+}
+
+/// Whether a final response with this status has a body, and all of it (RFC 9110 §6.4.1, §15.3.6, §15.3.7).
+fn has_whole_body(status: StatusCode) -> bool {
+    !status.is_informational()
+        && !matches!(
+            status,
+            StatusCode::NO_CONTENT
+                | StatusCode::RESET_CONTENT
+                | StatusCode::PARTIAL_CONTENT
+                | StatusCode::NOT_MODIFIED
+        )
+}
+
+/// Whether it has a coding other than `identity`, which is none (RFC 9110 §8.4.1).
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let is_coding = |name: &[u8]| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity");
+    members(headers, header::CONTENT_ENCODING).any(is_coding)
+}
+
+/// A Cache-Control that cannot be read may say it too.
+fn forbids_transformation(headers: &HeaderMap) -> bool {
+    let mut directives = directives(headers, header::CACHE_CONTROL);
+    directives.any(|directive| directive.is_none_or(|directive| directive.name() == b"no-transform"))
+}
+
+/// Only a well-formed strong tag equals itself strongly.
+fn weaken(etag: &mut HeaderValue) {
+    let tag = etag.as_bytes().trim_ascii();
+    if strong_eq(tag, tag) {
+        *etag = value([b"W/", tag].concat());
+    }
+}
+
+/// Whether this is a member of a field's list, in any case.
+fn has_member(headers: &HeaderMap, name: HeaderName, member: &str) -> bool {
+    members(headers, name).any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
+}
+
+fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(name).iter();
+    lines.flat_map(|line| line.as_bytes().split(|&b| b == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// A value made of such that have been values before, which cannot fail.
+fn value(text: Vec<u8>) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::testing::map;
+
+    const LONG: Option<u64> = Some(SHORTEST);
+
+    /// The values of a field's lines.
+    fn lines(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
+        headers.get_all(name).iter().map(|line| line.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn statuses_and_lengths() {
+        let html = map(&[("content-type", "text/html")]);
+        let is = |status: u16, length| is_encodable(StatusCode::from_u16(status).unwrap(), &html, length);
+        for (status, expected) in [
+            (101, false),
+            (103, false),
+            (200, true),
+            (201, true),
+            (203, true),
+            (204, false),
+            (205, false),
+            (206, false),
+            (301, true),
+            (304, false),
+            (404, true),
+            (416, true),
+            (422, true),
+            (500, true),
+        ] {
+            assert_eq!(is(status, LONG), expected, "{status}");
+        }
+        for (length, expected) in
+            [(None, true), (Some(0), false), (Some(1023), false), (Some(1024), true), (Some(u64::MAX), true)]
+        {
+            assert_eq!(is(200, length), expected, "{length:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_head_says_against_it() {
+        for (fields, expected) in [
+            (&[][..], true),
+            (&[("content-encoding", "identity")], true),
+            (&[("content-encoding", "Identity, ")], true),
+            (&[("content-encoding", "")], true),
+            (&[("content-encoding", "gzip")], false),
+            (&[("content-encoding", "identity, br")], false),
+            (&[("content-encoding", "identity"), ("content-encoding", "x-own")], false),
+            (&[("content-range", "bytes 0-1/2")], false),
+            (&[("cache-control", "public, max-age=60")], true),
+            (&[("cache-control", "No-Transform")], false),
+            (&[("cache-control", "public"), ("cache-control", "max-age=1,no-transform")], false),
+            (&[("cache-control", "x=\"no-transform\"")], true),
+            (&[("cache-control", "x=\"no-transform")], false),
+            (&[("content-type", "image/png")], false),
+        ] {
+            let mut headers = map(&[("content-type", "text/html")]);
+            headers.extend(map(fields));
+            assert_eq!(is_encodable(StatusCode::OK, &headers, LONG), expected, "{fields:?}");
+        }
+        assert!(!is_encodable(StatusCode::OK, &HeaderMap::new(), LONG), "no type");
+        let twice = map(&[("content-type", "text/html"), ("content-type", "text/html")]);
+        assert!(!is_encodable(StatusCode::OK, &twice, LONG), "two types");
+    }
+
+    #[test]
+    fn what_is_bound_to_the_bytes_goes() {
+        let mut headers = map(&[
+            ("content-type", "text/html"),
+            ("content-length", "2000"),
+            ("content-encoding", "identity"),
+            ("accept-ranges", "bytes"),
+            ("content-md5", "x"),
+            ("content-digest", "x"),
+            ("digest", "x"),
+            ("repr-digest", "x"),
+            ("last-modified", "x"),
+            ("vary", "origin"),
+        ]);
+        encode_head(&mut headers, Encoding::Brotli);
+        let expected = [
+            ("content-type", "text/html"),
+            ("content-encoding", "br"),
+            ("last-modified", "x"),
+            ("vary", "origin"),
+        ];
+        assert_eq!(headers, map(&expected));
+    }
+
+    /// RFC 9110 §8.8.3.
+    #[test]
+    fn a_strong_entity_tag_becomes_weak() {
+        for (tags, expected) in [
+            (&["\"a\""][..], &["W/\"a\""][..]),
+            (&["\"\""], &["W/\"\""]),
+            (&["W/\"a\""], &["W/\"a\""]),
+            // Beside the grammar
+            (&["a"], &["a"]),
+            (&["\"a"], &["\"a"]),
+            (&["\"a b\""], &["\"a b\""]),
+            (&["w/\"a\""], &["w/\"a\""]),
+            (&[""], &[""]),
+            (&["\"a\"", "\"b\""], &["W/\"a\"", "W/\"b\""]),
+            (&[], &[]),
+        ] {
+            let fields: Vec<_> = tags.iter().map(|tag| ("etag", *tag)).collect();
+            let mut headers = map(&fields);
+            encode_head(&mut headers, Encoding::Gzip);
+            assert_eq!(lines(&headers, header::ETAG), expected, "{tags:?}");
+        }
+    }
+
+    /// Lines of `Vary`, what they become, or nothing if they stay, and what is left when that is taken back.
+    #[test]
+    fn vary_gains_a_member_and_loses_it_again() {
+        for (before, added, back) in [
+            (&[][..], Some("Accept-Encoding"), &[][..]),
+            (&[""], Some("Accept-Encoding"), &[]),
+            (&["Origin"], Some("Origin, Accept-Encoding"), &["Origin"]),
+            (
+                &["Origin", "", "Accept,Cookie"],
+                Some("Origin, Accept,Cookie, Accept-Encoding"),
+                &["Origin, Accept,Cookie"],
+            ),
+            (&["Origin,"], Some("Origin,, Accept-Encoding"), &["Origin,"]),
+            (&["X-Accept-Encoding"], Some("X-Accept-Encoding, Accept-Encoding"), &["X-Accept-Encoding"]),
+            (&["Accept-Encoding"], None, &[]),
+            (&["Origin", "Cookie ,ACCEPT-ENCODING"], None, &[]),
+            (&["*"], None, &[]),
+            (&["Origin, *"], None, &[]),
+        ] {
+            let fields: Vec<_> = before.iter().map(|line| ("vary", *line)).collect();
+            let mut headers = map(&fields);
+            assert_eq!(add_vary(&mut headers), added.is_some(), "{before:?}");
+            assert_eq!(lines(&headers, header::VARY), added.map_or(before.to_vec(), |line| vec![line]));
+            if added.is_some() {
+                remove_vary(&mut headers);
+                assert_eq!(lines(&headers, header::VARY), back, "{before:?}");
+            }
+        }
+        let mut other = map(&[("vary", "Origin")]);
+        remove_vary(&mut other);
+        assert_eq!(lines(&other, header::VARY), ["Origin"]);
+    }
+
+    #[test]
+    fn credentials_on_either_side() {
+        for (name, expected) in [
+            ("cookie", true),
+            ("authorization", true),
+            ("x-csrf-token", true),
+            ("set-cookie", false),
+            ("x-xsrf-token", false),
+        ] {
+            assert_eq!(request_concerns_auth(&map(&[("host", "a"), (name, "")])), expected, "{name}");
+        }
+        for (name, line, expected) in [
+            ("set-cookie", "a=b", true),
+            ("cache-control", "max-age=0, Private", true),
+            ("cache-control", "private=\"x\"", true),
+            ("cache-control", "No-Store", true),
+            ("cache-control", "no-cache", false),
+            ("cache-control", "public, max-age=60", false),
+            ("vary", "Cookie", true),
+            ("vary", "Origin,cookie", true),
+            ("vary", "Origin, X-Cookie", false),
+            ("vary", "Accept-Encoding", false),
+            ("cookie", "a=b", false),
+        ] {
+            assert_eq!(response_concerns_auth(&map(&[(name, line)])), expected, "{name}: {line}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ pub mod body;
 pub mod byteranges;
 pub mod cache_control;
 pub mod chunked;
+mod compressible;
 pub mod conditional;
 pub mod connection;
 pub mod date;
