@@ -43,6 +43,7 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     let limit = FileLimit::raise();
     let listener = listen(&config)?;
     warn_of_missing_page(&config);
+    warn_of_missing_folders(&config);
     let socket =
         config.worker.socket.as_ref().map(SocketPath::choose).transpose().map_err(StartError::Socket)?;
     let worker = start_worker(&config, command, socket.as_ref(), limit)?;
@@ -74,6 +75,15 @@ fn warn_of_missing_page(config: &Config) {
     let path = &config.proxy.bad_gateway_page;
     if config.is_set(SETTING) && !path.is_file() {
         tracing::warn!(path = %path.display(), "{} names a file that is not there", config.variable(SETTING));
+    }
+}
+
+/// The same for folders of files: what is missing serves nothing, and says so only by a 404.
+fn warn_of_missing_folders(config: &Config) {
+    let public = config.files.public.iter().map(|path| ("THRUST_PUBLIC_PATH", path));
+    let roots = config.files.send_file_roots.iter().map(|path| ("THRUST_SEND_FILE_ROOT", path));
+    for (setting, path) in public.chain(roots).filter(|(_, path)| !path.is_dir()) {
+        tracing::warn!(path = %path.display(), "{} names a folder that is not there", config.variable(setting));
     }
 }
 

@@ -59,6 +59,11 @@ impl<'a> Reader<'a> {
         self.taken.iter().find(|taken| taken.setting == setting)
     }
 
+    /// The name of the variable that a setting was taken from, as it was written, where one was set.
+    pub fn variable(&self, setting: &str) -> Option<&str> {
+        self.taken(setting)?.variable.as_deref()
+    }
+
     fn read<T>(&mut self, variable: Variable, parse: fn(&str) -> Parsed<T>) -> Option<T> {
         let Variable { setting, name, value } = variable;
         let read = canonical(setting, &name, &value).and_then(|text| Ok((parse(text)?, text)));

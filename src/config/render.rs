@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn help_names_defaults_and_other_names() {
-        let help = help();
+        let help = help().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(help.contains("[default: json (text on a terminal)]"), "{help}");
         assert!(
             help.contains("[default: 3000; also: THRUST_HTTP_PORT, THRUSTER_HTTP_PORT, HTTP_PORT]"),

@@ -98,6 +98,45 @@ pub static SETTINGS: &[Setting] = &[
         "path prefixes, comma separated, under which fingerprinted assets that carry no `Cache-Control` or \
          `Expires` are cached; `0` is none",
     ),
+    Setting::new(
+        "THRUST_SEND_FILE",
+        "1",
+        "serve the file that the worker names; `0` sends its own body, and never tells it that files could be sent",
+    )
+    .alias("X_SENDFILE_ENABLED"),
+    Setting::new("THRUST_SEND_FILE_HEADER", "X-Sendfile", "the response header that names the file"),
+    Setting::new(
+        "THRUST_SEND_FILE_ROOT",
+        "",
+        "only files under these folders (absolute paths, colon separated, symbolic links resolved) may be sent where \
+         the worker names them. Unset: any file that can be read",
+    ),
+    Setting::new(
+        "THRUST_PUBLIC_PATH",
+        "",
+        "folder whose files are served straight from disk, as Rails' own file server would: `path`, `path.html`, \
+         `path/index.html`, `.br`, `.zst`, `.gz` siblings; the worker is asked only for what is not there",
+    ),
+    Setting::new(
+        "THRUST_COMPRESSION",
+        "zstd,br,gzip",
+        "encodings offered, comma separated, best first; `0` turns compression off. The alias is a boolean",
+    )
+    .alias("GZIP_COMPRESSION_ENABLED")
+    .flag("zstd,br,gzip", "0"),
+    Setting::new(
+        "THRUST_COMPRESSION_DISABLE_ON_AUTH",
+        "0",
+        "no compression where the request has `Cookie`, `Authorization` or `X-Csrf-Token`, or the response `Set-Cookie`, \
+         `private`, `no-store` or `Vary: Cookie`",
+    )
+    .alias("GZIP_COMPRESSION_DISABLE_ON_AUTH"),
+    Setting::new(
+        "THRUST_COMPRESSION_JITTER",
+        "32",
+        "size: up to this many bytes of padding on a compressed dynamic response, against BREACH, at most 64KB; `0` is none",
+    )
+    .alias("GZIP_COMPRESSION_JITTER"),
     Setting::new("THRUST_MAX_REQUEST_BODY", "0", "size: larger request bodies get 413; `0` is no limit")
         .alias("MAX_REQUEST_BODY"),
     Setting::new(
@@ -189,13 +228,6 @@ pub static PLANNED: &[(&str, Option<&str>)] = &[
     ("THRUST_HEALTH_PATH", None),
     ("THRUST_HSTS", None),
     ("THRUST_STORAGE_PATH", Some("STORAGE_PATH")),
-    ("THRUST_SEND_FILE", Some("X_SENDFILE_ENABLED")),
-    ("THRUST_SEND_FILE_HEADER", None),
-    ("THRUST_SEND_FILE_ROOT", None),
-    ("THRUST_PUBLIC_PATH", None),
-    ("THRUST_COMPRESSION", Some("GZIP_COMPRESSION_ENABLED")),
-    ("THRUST_COMPRESSION_DISABLE_ON_AUTH", Some("GZIP_COMPRESSION_DISABLE_ON_AUTH")),
-    ("THRUST_COMPRESSION_JITTER", Some("GZIP_COMPRESSION_JITTER")),
 ];
 
 impl Setting {

@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn planned_names_get_a_warning() {
         for name in [
-            "THRUST_SEND_FILE",
-            "THRUSTER_X_SENDFILE_ENABLED",
+            "THRUST_ACME_DIRECTORY",
+            "THRUSTER_ACME_DIRECTORY",
             "TLS_DOMAIN",
             "THRUSTER_TLS_DOMAIN",
             "SSL_CERT_PATH",

@@ -1,14 +1,13 @@
-//! What a value's text means: sizes, durations, booleans, lists, networks, addresses.
+//! What a value's text means: sizes, durations, booleans, addresses, names.
 //!
 //! Pure functions of trimmed, non-empty text. None of them clamps: what does not fit is [`Invalid`].
 
-use super::report::shown;
 use crate::{
     observe::{Format, Level},
     process::Socket,
     upstream::Target,
 };
-use ipnet::IpNet;
+use http::{HeaderName, header};
 use std::{
     borrow::Cow,
     net::{IpAddr, Ipv6Addr},
@@ -25,6 +24,9 @@ pub type Parsed<T> = Result<T, Invalid>;
 
 /// Longer than anybody means, short enough that a clock can always be set by it.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// In bytes. Much less is enough: each byte of it is sent with every response.
+const MOST_PADDING: usize = 64 << 10;
 
 /// `sun_path` holds 108 bytes, the closing NUL among them.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -66,6 +68,12 @@ pub fn size_limit(text: &str) -> Parsed<Option<u64>> {
     size(text).map(|size| (size != 0).then_some(size))
 }
 
+/// A [`size`] of padding.
+pub fn padding(text: &str) -> Parsed<usize> {
+    let bytes = size(text).ok().and_then(|size| usize::try_from(size).ok());
+    bytes.filter(|bytes| *bytes <= MOST_PADDING).ok_or(invalid("is not a size from 0 to 64KB"))
+}
+
 /// Seconds with decimals, or a number with `ms`, `s`, `m`, `h`; at most a hundred years.
 pub fn duration(text: &str) -> Parsed<Duration> {
     read_duration(text).ok_or(invalid(
@@ -85,22 +93,6 @@ pub fn boolean(text: &str) -> Parsed<bool> {
         "0" | "false" | "f" | "no" | "off" => Ok(false),
         _ => Err(invalid("is not a boolean: 1/0, true/false, t/f, yes/no or on/off")),
     }
-}
-
-/// Networks in CIDR notation or single addresses, comma separated.
-pub fn networks(text: &str) -> Parsed<Vec<IpNet>> {
-    let network = |item: &str| item.parse().or_else(|_| item.parse::<IpAddr>().map(IpNet::from)).ok();
-    list(text, "networks, such as 10.0.0.0/8,::1", network)
-}
-
-/// Paths of URLs, comma separated.
-pub fn url_paths(text: &str) -> Parsed<Vec<String>> {
-    list(text, "paths that start with /", |item| item.starts_with('/').then(|| item.to_owned()))
-}
-
-/// Path prefixes of URLs, comma separated; `0` is none.
-pub fn folders(text: &str) -> Parsed<Vec<String>> {
-    if text == "0" { Ok(Vec::new()) } else { url_paths(text) }
 }
 
 /// A file's path.
@@ -138,6 +130,17 @@ pub fn upstream_url(text: &str) -> Parsed<Target> {
     };
     let (host, port) = split_authority(authority).ok_or(invalid(ALLOWED))?;
     Ok(Target::Tcp { host: host.to_owned(), port })
+}
+
+/// A response field of the worker's own making, whose name has no other meaning.
+pub fn own_field(text: &str) -> Parsed<HeaderName> {
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| invalid("is not the name of a header"))?;
+    if has_meaning(&name) {
+        return Err(invalid(
+            "is a header that has a meaning of its own: a name that nothing else uses, such as X-Sendfile",
+        ));
+    }
+    Ok(name)
 }
 
 /// A log line's format.
@@ -196,11 +199,43 @@ fn read_duration(text: &str) -> Option<Duration> {
     (duration <= LONGEST && !vanished).then_some(duration)
 }
 
-/// Comma separated items, at least one.
-fn list<T>(text: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Parsed<Vec<T>> {
-    let wrong =
-        |item: &str| Invalid(format!("is not a comma separated list of {what} (see {})", shown(item)).into());
-    text.split(',').map(str::trim).map(|item| read(item).ok_or_else(|| wrong(item))).collect()
+/// Fields that are in responses for another reason: none of them names a file, and all would be removed for it.
+fn has_meaning(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::ACCEPT_RANGES
+            | header::AGE
+            | header::ALLOW
+            | header::CACHE_CONTROL
+            | header::CONNECTION
+            | header::CONTENT_DISPOSITION
+            | header::CONTENT_ENCODING
+            | header::CONTENT_LANGUAGE
+            | header::CONTENT_LENGTH
+            | header::CONTENT_LOCATION
+            | header::CONTENT_RANGE
+            | header::CONTENT_SECURITY_POLICY
+            | header::CONTENT_TYPE
+            | header::DATE
+            | header::ETAG
+            | header::EXPIRES
+            | header::HOST
+            | header::LAST_MODIFIED
+            | header::LINK
+            | header::LOCATION
+            | header::PRAGMA
+            | header::RETRY_AFTER
+            | header::SERVER
+            | header::SET_COOKIE
+            | header::STRICT_TRANSPORT_SECURITY
+            | header::TE
+            | header::TRAILER
+            | header::TRANSFER_ENCODING
+            | header::UPGRADE
+            | header::VARY
+            | header::VIA
+            | header::WWW_AUTHENTICATE
+    ) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "x-request-id")
 }
 
 fn socket_path(text: &str) -> Parsed<PathBuf> {
@@ -227,13 +262,13 @@ fn split_authority(authority: &str) -> Option<(&str, u16)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::fmt::Debug;
 
     /// Each text with what it means; `None` is a fault.
     #[track_caller]
-    fn table<T: Debug + PartialEq, const N: usize>(
+    pub(in crate::config) fn table<T: Debug + PartialEq, const N: usize>(
         read: fn(&str) -> Parsed<T>,
         rows: [(&str, Option<T>); N],
     ) {
@@ -303,20 +338,6 @@ mod tests {
     }
 
     #[test]
-    fn lists() {
-        let nets = |texts: &[&str]| texts.iter().map(|text| text.parse().ok()).collect::<Option<Vec<_>>>();
-        table(networks, [("10.0.0.0/8 , ::1", nets(&["10.0.0.0/8", "::1/128"]))]);
-        table(networks, [("192.0.2.7", nets(&["192.0.2.7/32"])), ("10.0.0.0/33", None), ("all", None)]);
-        table(networks, [(",", None), ("::1,", None)]);
-        table(
-            url_paths,
-            [("/up, /ping", Some(vec!["/up".into(), "/ping".into()])), ("up", None), ("/up,,", None)],
-        );
-        let wrong = networks("::1,foo").map_err(|invalid| invalid.0.into_owned());
-        assert!(wrong.is_err_and(|why| why.contains("\"foo\"")));
-    }
-
-    #[test]
     fn sockets() {
         let path = |path: &str| Some(Socket::Path(path.into()));
         table(
@@ -350,6 +371,24 @@ mod tests {
         {
             assert_eq!(upstream_url(text).ok(), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn paddings() {
+        table(
+            padding,
+            [("0", Some(0)), ("32", Some(32)), ("64KB", Some(65536)), ("65537", None), ("1MB", None)],
+        );
+        table(padding, [("-1", None), ("many", None), ("18446744073709551615", None)]);
+    }
+
+    #[test]
+    fn fields() {
+        let own = |name: &'static str| Some(HeaderName::from_static(name));
+        table(own_field, [("X-Sendfile", own("x-sendfile")), ("x-accel-redirect", own("x-accel-redirect"))]);
+        table(own_field, [("X Sendfile", None), ("X-Sendfile:", None), ("\u{e9}", None)]);
+        table(own_field, [("Content-Length", None), ("CONNECTION", None), ("set-cookie", None)]);
+        table(own_field, [("Transfer-Encoding", None), ("Keep-Alive", None), ("Content-Type", None)]);
     }
 
     #[test]

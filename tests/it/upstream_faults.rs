@@ -155,6 +155,18 @@ fn a_bad_gateway_page_that_is_asked_for_and_missing_is_a_warning() {
 }
 
 #[test]
+fn folders_of_files_that_are_asked_for_and_missing_are_warnings() {
+    let backend = Backend::respond("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let folder = tempfile::tempdir().unwrap();
+    let roots = format!("{}:/nowhere/storage", folder.path().display());
+    let builder = Thrust::builder().upstream(backend.url()).env("THRUST_PUBLIC_PATH", "/nowhere/public");
+    let thrust = builder.env("THRUST_SEND_FILE_ROOT", &roots).start();
+    thrust.await_stderr("THRUST_PUBLIC_PATH names a folder that is not there");
+    thrust.await_stderr("THRUST_SEND_FILE_ROOT names a folder that is not there");
+    assert_eq!(thrust.stderr().matches("names a folder").count(), 2, "{}", thrust.stderr());
+}
+
+#[test]
 fn the_bad_gateway_page_is_for_those_who_take_html() {
     let (thrust, dir) = in_front_of_nothing();
     let page = |accept: &str| {
