@@ -1,5 +1,18 @@
 //! Bodies on their way out in a smaller form: live streams, and what is stored, once and off the runtime.
 
+mod background;
+mod encoder;
+mod first;
+mod levels;
+mod live;
+mod padding;
+#[cfg(test)]
+mod testing;
+
+pub use background::Background;
+pub use first::{Begun, Resumed, begin};
+pub use live::Live;
+
 use crate::message::encoding::Offer;
 
 /// What is encoded, and how carefully.

@@ -1,0 +1,206 @@
+//! Stored bodies are encoded here, one at a time, on a thread of its own that gets out of everybody's way.
+
+use super::{encoder::Encoder, levels::Effort};
+use crate::message::encoding::Encoding;
+use bytes::Bytes;
+use std::{
+    collections::VecDeque,
+    panic::{self, AssertUnwindSafe},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+/// Encodes bodies that are kept. Clones share one queue and one thread, which is there while there is work.
+#[derive(Clone, Default)]
+pub struct Background {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Whether there is a thread.
+    attended: bool,
+}
+
+struct Job {
+    body: Bytes,
+    encoding: Encoding,
+    done: Box<dyn FnOnce(Option<Bytes>) + Send>,
+}
+
+/// More jobs than this do not wait.
+const MOST: usize = 1024;
+
+/// The thread ends when nothing has come for so long.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Everything else on the machine comes first, the worker too.
+const NICE: i32 = 10;
+
+/// So much is given to the encoder at once.
+const SLICE: usize = 64 * 1024;
+
+impl Background {
+    /// Without a thread so far.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has `body` encoded, and `done` called with the outcome on that thread: `None` if this saves less than 5 %,
+    /// or fails. False if too much is waiting already; then nothing is called.
+    pub fn submit(
+        &self,
+        body: Bytes,
+        encoding: Encoding,
+        done: impl FnOnce(Option<Bytes>) + Send + 'static,
+    ) -> bool {
+        let mut queue = self.shared.lock();
+        if queue.jobs.len() >= MOST || !self.attend(&mut queue) {
+            return false;
+        }
+        queue.jobs.push_back(Job { body, encoding, done: Box::new(done) });
+        self.shared.arrived.notify_one();
+        true
+    }
+
+    /// Starts the thread if there is none. False if the system allows no further one.
+    fn attend(&self, queue: &mut Queue) -> bool {
+        if !queue.attended {
+            let shared = self.shared.clone();
+            queue.attended =
+                thread::Builder::new().name("encode".into()).spawn(move || shared.work()).is_ok();
+        }
+        queue.attended
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        // On Linux this concerns the thread that calls it alone. Where it is not allowed, it goes without.
+        let _ = rustix::process::nice(NICE);
+        while let Some(job) = self.next() {
+            // What panics in there is of no concern to the next job.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| job.run()));
+        }
+    }
+
+    /// Waits for a job. With `None` there is no thread any more.
+    fn next(&self) -> Option<Job> {
+        let idle = |queue: &mut Queue| queue.jobs.is_empty();
+        let waited = self.arrived.wait_timeout_while(self.lock(), IDLE, idle);
+        let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let job = queue.jobs.pop_front();
+        if job.is_none() {
+            *queue = Queue::default();
+        }
+        job
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Job {
+    fn run(self) {
+        let encoded = panic::catch_unwind(|| encode(&self.body, self.encoding));
+        drop(self.body);
+        (self.done)(encoded.unwrap_or_default());
+    }
+}
+
+/// The encoded body, in as much memory as it needs. Given up as soon as it is not worth it.
+fn encode(body: &Bytes, encoding: Encoding) -> Option<Bytes> {
+    let most = body.len() - body.len().div_ceil(20);
+    let mut encoder = Encoder::new(encoding, Effort::Stored, Some(body.len() as u64));
+    for slice in body.chunks(SLICE) {
+        encoder.write(slice).ok()?;
+        if encoder.ready() > most {
+            return None;
+        }
+    }
+    encoder.finish().ok()?;
+    (encoder.ready() <= most && !body.is_empty()).then(|| Bytes::copy_from_slice(&encoder.take()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::testing;
+    use std::sync::mpsc;
+
+    fn text() -> Bytes {
+        testing::text(50_000).into()
+    }
+
+    #[test]
+    fn a_body_comes_back_smaller_in_no_more_memory_than_it_needs() {
+        let background = Background::new();
+        let (sender, results) = mpsc::channel();
+        for encoding in Encoding::ALL {
+            let sender = sender.clone();
+            assert!(background.submit(text(), encoding, move |encoded| sender.send(encoded).unwrap()));
+            let encoded = results.recv().unwrap().unwrap();
+            assert_eq!(testing::whole(encoding, &encoded).as_deref(), Some(&text()[..]));
+            let length = encoded.len();
+            assert_eq!(encoded.try_into_mut().unwrap().capacity(), length);
+        }
+    }
+
+    #[test]
+    fn what_does_not_become_smaller_is_not_worth_it() {
+        let background = Background::new();
+        let (sender, results) = mpsc::channel();
+        let mut nearly = testing::noise(100_000);
+        nearly.extend_from_slice(&[0; 4_000]);
+        for body in [Vec::new(), testing::noise(1), testing::noise(300_000), nearly] {
+            for encoding in Encoding::ALL {
+                let sender = sender.clone();
+                background
+                    .submit(body.clone().into(), encoding, move |encoded| sender.send(encoded).unwrap());
+                assert_eq!(results.recv().unwrap(), None, "{encoding:?} {}", body.len());
+            }
+        }
+    }
+
+    #[test]
+    fn jobs_are_done_in_turn_on_one_thread_and_too_many_are_turned_down() {
+        let background = Background::new();
+        let (sender, results) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        let (started, has_started) = mpsc::channel();
+        assert!(background.submit(text(), Encoding::Gzip, move |_| {
+            started.send(()).unwrap();
+            wait.recv().unwrap();
+        }));
+        has_started.recv().unwrap();
+        for number in 0..MOST {
+            let sender = sender.clone();
+            let done = move |_| sender.send((number, thread::current().id())).unwrap();
+            assert!(background.clone().submit(Bytes::new(), Encoding::Zstd, done));
+        }
+        assert!(!background.submit(text(), Encoding::Zstd, |_| unreachable!()));
+        assert!(results.try_recv().is_err(), "the first is not done yet");
+        go.send(()).unwrap();
+        let done: Vec<_> = (0..MOST).map(|_| results.recv().unwrap()).collect();
+        assert!(done.iter().enumerate().all(|(place, (number, _))| place == *number));
+        assert!(done.iter().all(|(_, thread)| *thread == done[0].1));
+    }
+
+    #[test]
+    fn a_panic_ends_nothing_else() {
+        let background = Background::new();
+        let (sender, results) = mpsc::channel();
+        background.submit(text(), Encoding::Gzip, |_| panic!("on purpose"));
+        background.submit(text(), Encoding::Gzip, move |encoded| sender.send(encoded.is_some()).unwrap());
+        assert!(results.recv().unwrap());
+    }
+}

@@ -1,0 +1,206 @@
+//! One body being encoded: bytes in, encoded bytes out, in whichever encoding.
+
+use super::{
+    levels::{self, Effort},
+    padding,
+};
+use crate::message::encoding::Encoding;
+use async_compression::{
+    codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZstdEncoder},
+    core::util::{PartialBuffer, WriteBuffer},
+};
+use bytes::{Bytes, BytesMut};
+use std::io;
+
+/// An encoder, and what has come out of it.
+pub(super) struct Encoder {
+    encoding: Encoding,
+    codec: Codec,
+    output: Output,
+}
+
+enum Codec {
+    Zstd(ZstdEncoder),
+    Brotli(Box<BrotliEncoder>),
+    Gzip(GzipEncoder),
+}
+
+/// Space for what comes out. All of it is initialised, up to `written` with something of use.
+#[derive(Default)]
+struct Output {
+    space: BytesMut,
+    written: usize,
+}
+
+/// Space is made in pieces of so many bytes.
+const PIECE: usize = 16 * 1024;
+
+/// No less space than this is offered: the encoders ask for a few bytes at least.
+const LEAST_SPACE: usize = 1024;
+
+impl Encoder {
+    /// For a body of this many bytes, where that is known: a short one takes less memory.
+    pub(super) fn new(encoding: Encoding, effort: Effort, length: Option<u64>) -> Self {
+        let codec = match encoding {
+            Encoding::Zstd => Codec::Zstd(levels::zstd(effort, length)),
+            Encoding::Brotli => Codec::Brotli(Box::new(levels::brotli(effort, length))),
+            Encoding::Gzip => Codec::Gzip(levels::gzip(effort)),
+        };
+        Self { encoding, codec, output: Output::default() }
+    }
+
+    /// Puts so many bytes of padding at the beginning, before anything is written (see [`padding::put`]).
+    pub(super) fn pad(&mut self, length: usize) -> io::Result<()> {
+        // What comes before the content comes out: a header, up to the end of a byte.
+        self.flush()?;
+        let mut beginning = self.take().to_vec();
+        padding::put(self.encoding, &mut beginning, length);
+        self.output.put(&beginning);
+        Ok(())
+    }
+
+    /// Encodes this.
+    pub(super) fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        let mut input = PartialBuffer::new(data);
+        while !input.unwritten().is_empty() {
+            let codec = self.codec.get();
+            self.output.fill(|output| codec.encode(&mut input, output))?;
+        }
+        Ok(())
+    }
+
+    /// Lets everything out that was written: who has received it can decode so far.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let codec = self.codec.get();
+        while !self.output.fill(|output| codec.flush(output))? {}
+        Ok(())
+    }
+
+    /// Ends the encoded body. Nothing may be written any more.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        let codec = self.codec.get();
+        while !self.output.fill(|output| codec.finish(output))? {}
+        Ok(())
+    }
+
+    /// How many bytes have come out and were not taken yet.
+    pub(super) fn ready(&self) -> usize {
+        self.output.written
+    }
+
+    /// Takes what has come out.
+    pub(super) fn take(&mut self) -> Bytes {
+        self.output.take()
+    }
+}
+
+impl Codec {
+    fn get(&mut self) -> &mut dyn EncodeV2 {
+        match self {
+            Self::Zstd(codec) => codec,
+            Self::Brotli(codec) => &mut **codec,
+            Self::Gzip(codec) => codec,
+        }
+    }
+}
+
+impl Output {
+    /// Lets this write into the free space, of which there is some.
+    fn fill<T>(&mut self, write: impl FnOnce(&mut WriteBuffer<'_>) -> io::Result<T>) -> io::Result<T> {
+        self.reserve(LEAST_SPACE);
+        let mut free = WriteBuffer::new_initialized(&mut self.space[self.written..]);
+        let result = write(&mut free);
+        self.written += free.written_len();
+        result
+    }
+
+    fn put(&mut self, data: &[u8]) {
+        self.reserve(data.len());
+        self.space[self.written..][..data.len()].copy_from_slice(data);
+        self.written += data.len();
+    }
+
+    fn reserve(&mut self, least: usize) {
+        if self.space.len() - self.written < least {
+            self.space.resize(self.written + least.max(PIECE), 0);
+        }
+    }
+
+    fn take(&mut self) -> Bytes {
+        self.space.split_to(std::mem::take(&mut self.written)).freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::testing;
+
+    fn every_kind() -> impl Iterator<Item = (Encoding, Effort)> {
+        Encoding::ALL.into_iter().flat_map(|encoding| [(encoding, Effort::Live), (encoding, Effort::Stored)])
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded_to_the_same() {
+        for (encoding, effort) in every_kind() {
+            for size in [0, 1, 1023, 1024, 70_000, 300_000] {
+                for content in [testing::text(size), testing::noise(size)] {
+                    for length in [Some(size as u64), None] {
+                        let mut encoder = Encoder::new(encoding, effort, length);
+                        content.chunks(16 * 1024).for_each(|slice| encoder.write(slice).unwrap());
+                        encoder.finish().unwrap();
+                        let encoded = encoder.take();
+                        assert!(
+                            testing::whole(encoding, &encoded) == Some(content.clone()),
+                            "{encoding:?} {size}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_megabyte_in_one_piece() {
+        for encoding in Encoding::ALL {
+            for content in [testing::text(1 << 20), testing::noise(1 << 20)] {
+                let mut encoder = Encoder::new(encoding, Effort::Live, None);
+                encoder.write(&content).unwrap();
+                encoder.finish().unwrap();
+                assert!(testing::whole(encoding, &encoder.take()) == Some(content), "{encoding:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_flushed_can_be_decoded_before_there_is_more() {
+        for (encoding, effort) in every_kind() {
+            let mut encoder = Encoder::new(encoding, effort, None);
+            let (mut content, mut encoded) = (Vec::new(), Vec::new());
+            for size in [1, 10, 1000, 1, 50_000, 0, 100_000] {
+                let piece = if size % 2 == 0 { testing::text(size) } else { testing::noise(size) };
+                encoder.write(&piece).unwrap();
+                encoder.flush().unwrap();
+                content.extend_from_slice(&piece);
+                encoded.extend_from_slice(&encoder.take());
+                assert!(testing::prefix(encoding, &encoded) == content, "{encoding:?} {size}");
+                assert_eq!(testing::whole(encoding, &encoded), None);
+            }
+        }
+    }
+
+    #[test]
+    fn no_window_is_larger_than_what_clients_must_allow() {
+        for effort in [Effort::Live, Effort::Stored] {
+            for length in [None, Some(0), Some(5_000), Some(1 << 20), Some(u64::MAX)] {
+                let mut encoder = Encoder::new(Encoding::Zstd, effort, length);
+                encoder.write(&testing::text(1000)).unwrap();
+                encoder.flush().unwrap();
+                // RFC 8878 §3.1.1.1.2: behind the magic number and the descriptor, in which nothing else is announced.
+                let header = encoder.take();
+                assert_eq!(header[4] & 0b1110_0011, 0);
+                assert!(10 + (header[5] >> 3) <= 23 && header[5] & 7 == 0);
+            }
+        }
+    }
+}
