@@ -52,7 +52,7 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     let upstream = Upstream::start(config.upstream(path, worker.is_some()));
     let connections = Connections::new();
     let cache = Cache::new(config.cache);
-    let proxy = Proxy::new(config.proxy, upstream.clone(), cache, observe);
+    let proxy = Proxy::new(config.proxy, config.files, config.encode, upstream.clone(), cache, observe);
     let acceptor = Acceptor::new(proxy, connections.clone(), &config.server, limit.connections());
     tokio::spawn(acceptor.run(listener));
     let app = App { signals, worker, upstream, connections, shutdown: config.shutdown };

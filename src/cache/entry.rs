@@ -1,90 +1,61 @@
 //! One stored response.
 
 use super::{
-    policy::{self, Asked, Freshness, Use},
+    Options,
+    forms::{Form, Forms},
+    head::{Head, weight_of},
+    origin::Origin,
+    policy::{self, Asked, Use},
     reason::Reason,
-    status::{CACHE_STATUS, Status, X_CACHE},
+    status::{CACHE_STATUS, Status},
     told::Told,
-    vary::Selector,
 };
-use crate::message::{cache_control::RequestControl, conditional, date, hop};
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use std::time::{Duration, Instant, SystemTime};
+use crate::message::{cache_control::RequestControl, conditional, encoding::Encoding};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use std::time::{Duration, Instant};
 
 /// A complete response, kept for everybody whose request it fits.
 #[derive(Debug)]
 pub struct Entry {
     head: Head,
-    body: Bytes,
+    body: Content,
+    /// The file that the body comes from, if it does.
+    origin: Option<Origin>,
+    /// Where the body can be had in encodings.
+    forms: Option<Box<Forms>>,
     /// When its header arrived, and `freshness.initial_age` began to grow.
     arrived: Instant,
     told: Told,
 }
 
-/// All of a response that can be stored but for its body.
+/// Where a stored body is.
 #[derive(Debug, Clone)]
-pub struct Head {
-    status: StatusCode,
-    /// With room for what every hit is told: cloned and then enlarged, a map would be allocated twice.
-    headers: HeaderMap,
-    /// Whether caches nearer to the origin have said something of themselves.
-    is_relayed: bool,
-    selector: Selector,
-    freshness: Freshness,
-}
-
-impl Head {
-    /// The head of a response as it is stored: without what concerned one connection or one visitor only. Hop-by-hop fields
-    /// must be gone already.
-    ///
-    /// # Errors
-    /// Why it may not be stored.
-    pub fn new(
-        asked: &Asked,
-        status: StatusCode,
-        headers: &HeaderMap,
-        folders: &[String],
-    ) -> Result<Self, Reason> {
-        let freshness = policy::freshness(asked, status, headers, folders)?;
-        let selector = Selector::of(headers, asked.headers).ok_or(Reason::Vary)?;
-        let is_relayed = headers.contains_key(CACHE_STATUS);
-        Ok(Self { status, headers: compact(headers, asked.answered), is_relayed, selector, freshness })
-    }
-
-    /// The same with these fields, for the one client that gets it. Cookies are for that client.
-    fn for_one(&self, mut headers: HeaderMap) -> Self {
-        let is_relayed = headers.contains_key(CACHE_STATUS);
-        hop::retain(&mut headers, |name| !name.as_str().starts_with("proxy-"));
-        headers.insert(X_CACHE, HeaderValue::from_static("hit"));
-        Self { headers, is_relayed, freshness: Freshness::NONE, ..self.clone() }
-    }
-
-    /// The status.
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    /// The fields, as they are sent with a hit.
-    pub fn headers(&self) -> &HeaderMap {
-        &self.headers
-    }
-
-    /// Which requests it fits.
-    pub fn selector(&self) -> &Selector {
-        &self.selector
-    }
-
-    /// Whether it is of use to anybody but the one who asked.
-    pub fn is_reusable(&self) -> bool {
-        self.freshness.is_reusable()
-    }
+pub enum Content {
+    /// In memory.
+    Memory(Bytes),
+    /// Only in the file of its origin, of so many bytes.
+    File(u64),
 }
 
 impl Entry {
     /// A response whose body is complete.
     pub fn new(head: Head, body: Bytes, arrived: Instant) -> Self {
-        Self { head, body, arrived, told: Told::default() }
+        let forms = head.is_encodable(body.len() as u64).then(Box::default);
+        Self { head, body: Content::Memory(body), origin: None, forms, arrived, told: Told::default() }
+    }
+
+    /// A response whose body is that of a file: these bytes, or the file itself.
+    pub fn of_file(head: Head, body: Content, origin: Origin, arrived: Instant) -> Self {
+        let in_memory = matches!(body, Content::Memory(_));
+        let forms = (in_memory && head.is_encodable(body.length())).then(Box::default);
+        Self { head, body, origin: Some(origin), forms, arrived, told: Told::default() }
+    }
+
+    /// The same with these bodies in encodings, which somebody has put beside the file.
+    pub fn with_given(mut self, bodies: impl IntoIterator<Item = (Encoding, Bytes)>) -> Self {
+        self.forms = Some(Box::new(Forms::given(self.head.headers(), bodies)));
+        self
     }
 
     /// Everything but the body.
@@ -93,8 +64,47 @@ impl Entry {
     }
 
     /// The body.
-    pub fn body(&self) -> &Bytes {
+    pub fn body(&self) -> &Content {
         &self.body
+    }
+
+    /// The file that the body comes from, if it does.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Whether the file that the body comes from is to be opened before this is used: each time where it is the body, and
+    /// otherwise now and then.
+    pub fn is_to_be_looked_at(&self, now: Instant) -> bool {
+        let is_file = matches!(self.body, Content::File(_));
+        self.origin.as_ref().is_some_and(|origin| is_file || origin.is_due(now))
+    }
+
+    /// The encodings in which the body lies ready, where there can be any.
+    pub fn forms(&self) -> Option<&Forms> {
+        self.forms.as_deref()
+    }
+
+    /// Whether the body is sent in an encoding to those who accept it.
+    pub fn is_encodable(&self) -> bool {
+        self.forms.is_some() || self.head.is_encodable(self.body.length())
+    }
+
+    /// Has the body lie ready in an encoding, too; `None` if that is not worth it.
+    pub fn add_form(&self, encoding: Encoding, body: Option<Bytes>) {
+        if let Some(forms) = &self.forms {
+            forms.fill(encoding, body.map(|body| Form::new(self.head.headers(), encoding, body)));
+        }
+    }
+
+    /// Whether the other one's body is this very one.
+    pub fn shares_body_with(&self, other: &Self) -> bool {
+        match (&self.body, &other.body) {
+            (Content::Memory(one), Content::Memory(other)) => {
+                one.as_ptr() == other.as_ptr() && one.len() == other.len()
+            }
+            _ => false,
+        }
     }
 
     /// Whether its header arrived later than the other's.
@@ -119,7 +129,7 @@ impl Entry {
 
     /// Whether the worker can be asked if it is still good.
     pub fn has_validator(&self) -> bool {
-        policy::has_validator(&self.head.headers)
+        policy::has_validator(self.head.headers())
     }
 
     /// Writes what only now can be said into a header made from the stored one: its age, which is told of a young response too
@@ -160,7 +170,7 @@ impl Entry {
         }
         conditional::ask_for_all(request);
         for (field, condition) in VALIDATORS {
-            if let Some(value) = self.head.headers.get(field) {
+            if let Some(value) = self.head.headers().get(field) {
                 request.insert(condition, value.clone());
             }
         }
@@ -170,7 +180,7 @@ impl Entry {
     /// Whether a 304 can be about this response: the entity-tag that it names is this one's (RFC 9111 §4.3.4). A strong one must be
     /// the very same.
     pub fn is_confirmed_by(&self, not_modified: &HeaderMap) -> bool {
-        match (not_modified.get(header::ETAG), self.head.headers.get(header::ETAG)) {
+        match (not_modified.get(header::ETAG), self.head.headers().get(header::ETAG)) {
             (Some(named), Some(own)) => {
                 let (named, own) = (named.as_bytes().trim_ascii(), own.as_bytes().trim_ascii());
                 conditional::weak_eq(named, own) && (named == own || named.starts_with(b"W/"))
@@ -186,90 +196,48 @@ impl Entry {
         asked: &Asked,
         not_modified: &HeaderMap,
         arrived: Instant,
-        folders: &[String],
+        options: &Options,
     ) -> (Self, Result<(), Reason>) {
-        let mut headers = self.head.headers.clone();
-        // It was the stored response's; this one's may be absent, and then it is young.
-        headers.remove(header::DATE);
-        headers.remove(header::AGE);
-        if !self.head.is_relayed {
-            headers.remove(CACHE_STATUS);
-        }
-        for name in not_modified.keys().filter(|name| !describes_body(name)) {
-            headers.remove(name);
-            for value in not_modified.get_all(name) {
-                headers.append(name, value.clone());
-            }
-        }
-        let (head, storable) = match Head::new(asked, self.head.status, &headers, folders) {
-            Ok(head) => (head, Ok(())),
-            Err(reason) => (self.head.for_one(headers), Err(reason)),
+        let (head, storable) = self.head.renewed(asked, not_modified, self.body.length(), options);
+        let forms = self.forms.as_ref().filter(|_| head.is_encodable(self.body.length()));
+        let renewed = Self {
+            forms: forms.map(|forms| Box::new(forms.renewed(head.headers()))),
+            body: self.body.clone(),
+            origin: self.origin.as_ref().map(|origin| Origin::new(origin.files(), arrived)),
+            head,
+            arrived,
+            told: Told::default(),
         };
-        (Self::new(head, self.body.clone(), arrived), storable)
+        (renewed, storable)
     }
 
     /// Bytes of memory that it holds.
     pub fn weight(&self) -> usize {
-        /// What a field costs beside its bytes: its slots in the map, twice over as maps grow by doubling.
-        const FIELD: usize = 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>() + 24);
-        let headers: usize =
-            self.head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum();
-        size_of::<Self>() + headers + self.head.selector.weight() + self.body.len()
+        let body = match &self.body {
+            Content::Memory(bytes) => bytes.len(),
+            Content::File(_) => 0,
+        };
+        let origin = self.origin.as_ref().map_or(0, Origin::weight);
+        let form = |form: &Form| weight_of(&form.headers) + form.body.len();
+        let forms = self.forms.as_ref();
+        let forms = forms.map_or(0, |forms| size_of::<Forms>() + forms.iter().map(form).sum::<usize>());
+        size_of::<Self>() + self.head.weight() + body + origin + forms
+    }
+}
+
+impl Content {
+    /// Bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File(length) => *length,
+        }
     }
 }
 
 /// What a response is validated by, and the condition that asks for it.
 const VALIDATORS: [(HeaderName, HeaderName); 2] =
     [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)];
-
-/// Fields that a 304 does not change, since they describe the stored body (RFC 9111 §3.2).
-fn describes_body(name: &HeaderName) -> bool {
-    [
-        header::CONTENT_ENCODING,
-        header::CONTENT_LENGTH,
-        header::CONTENT_RANGE,
-        header::ETAG,
-        header::TRANSFER_ENCODING,
-    ]
-    .contains(name)
-        || name == "content-md5"
-}
-
-/// The fields worth keeping, their values in one piece of memory: as they came, each holds on to the whole buffer that it
-/// was read into. A response without a date gets the one of its arrival (RFC 9110 §6.6.1).
-fn compact(headers: &HeaderMap, answered: SystemTime) -> HeaderMap {
-    let kept = || headers.iter().filter(|(name, _)| is_stored(name));
-    let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
-    let mut compact = HeaderMap::with_capacity(kept().count() + 4);
-    for (name, value) in kept() {
-        values.extend_from_slice(value.as_bytes());
-        let bytes = values.split().freeze();
-        // What was a value is one.
-        let value = HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| value.clone());
-        compact.append(name, value);
-    }
-    compact.entry(header::DATE).or_insert_with(|| date::format(answered));
-    compact.insert(header::AGE, HeaderValue::from_static("0"));
-    compact.insert(X_CACHE, HeaderValue::from_static("hit"));
-    compact.entry(CACHE_STATUS).or_insert(HeaderValue::from_static("thrust"));
-    compact
-}
-
-/// Takes the cookies out of a response that is for everybody: the first visitor does not get them either.
-pub fn strip_cookies(headers: &mut HeaderMap) {
-    for name in policy::SET_COOKIE {
-        headers.remove(name);
-    }
-}
-
-/// Whether a field is kept: not a visitor's cookie, not what is between us and the worker (RFC 9111 §3.1), not what says
-/// something of the body's way here, and not `Age`, which is counted from here on.
-fn is_stored(name: &HeaderName) -> bool {
-    !matches!(*name, header::AGE | header::CONTENT_LENGTH | header::TRAILER)
-        && *name != X_CACHE
-        && !policy::SET_COOKIE.contains(name)
-        && !name.as_str().starts_with("proxy-")
-}
 
 #[cfg(test)]
 mod tests;

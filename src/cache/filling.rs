@@ -36,14 +36,14 @@ struct Share {
 }
 
 /// A whole body and its share, which is given back when the last copy is dropped.
-struct Whole {
-    body: Vec<u8>,
+struct Whole<T> {
+    body: T,
     _share: Option<Share>,
 }
 
-impl AsRef<[u8]> for Whole {
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Whole<T> {
     fn as_ref(&self) -> &[u8] {
-        &self.body
+        self.body.as_ref()
     }
 }
 
@@ -95,6 +95,13 @@ impl Budget {
     /// A budget of this many bytes.
     pub fn new(bytes: u64) -> Self {
         Self { left: AtomicU64::new(bytes) }
+    }
+
+    /// A body that has its share of it from now on; `None` if there is none left.
+    pub fn own(self: &Arc<Self>, body: Bytes) -> Option<Bytes> {
+        let mut share = Share { budget: self.clone(), bytes: 0 };
+        let granted = share.grow_to(body.len() as u64);
+        granted.then(|| Bytes::from_owner(Whole { body, _share: Some(share) }))
     }
 
     fn take(&self, bytes: u64) -> bool {

@@ -1,7 +1,7 @@
 //! What a response is stored under.
 
 use crate::message::forwarded;
-use http::{HeaderMap, HeaderName, Uri, header};
+use http::{HeaderMap, HeaderName, Request, Uri, header};
 use std::fmt;
 
 /// Host and request target as they were sent, and whatever else of the request can change what URL the application
@@ -34,6 +34,17 @@ impl CacheKey {
             }
         }
         Self(key)
+    }
+
+    /// The same for a request as it is.
+    pub fn of<B>(request: &Request<B>) -> Self {
+        Self::new(request.headers(), Self::target_of(request.uri()))
+    }
+
+    /// The key of a file that is served under this name, whatever the host. No request has the same: behind its host comes a
+    /// target.
+    pub fn of_file(name: &str) -> Self {
+        Self([&[SEPARATOR, SEPARATOR], name.as_bytes()].concat())
     }
 
     /// The target that it was made for.

@@ -49,7 +49,7 @@ impl Cache {
             Ok(control) => control,
             Err(reason) => return Lookup::Bypass(Status::bypass(reason)),
         };
-        let key = CacheKey::new(request.headers(), CacheKey::target_of(request.uri()));
+        let key = CacheKey::of(request);
         let (method, headers) = (request.method(), request.headers());
         let mut search =
             Search { shared, key, control, method, headers, now, varies: None, waits: MOST_WAITS };
@@ -67,6 +67,23 @@ impl Cache {
                 Waited::Varies(selector) => search.varies = Some(selector),
                 Waited::InVain => search.waits = 0,
             }
+        }
+    }
+
+    /// Forgets what this request would be answered with, since it is no longer good.
+    pub fn forget<B>(&self, request: &Request<B>, entry: &Arc<Entry>) {
+        if let Some(shared) = &self.shared {
+            shared.store.forget(CacheKey::of(request), entry);
+        }
+    }
+}
+
+impl Lookup {
+    /// What is stored that it can be answered with.
+    pub fn entry(&self) -> Option<&Arc<Entry>> {
+        match self {
+            Self::Fresh(entry, _) | Self::Stale(entry, _, _) => Some(entry),
+            _ => None,
         }
     }
 }
@@ -153,11 +170,14 @@ impl Search<'_> {
             return Step::Done(Lookup::Nothing);
         }
         let validated = stored.is_some_and(|stored| stored.has_validator());
-        if let Some(reason) = self.asks_for_less(validated) {
-            return Step::Done(Lookup::Bypass(Status {
-                reason: Some(reason),
-                ..Status::forwarded(Some(forward))
-            }));
+        if *self.method == Method::HEAD {
+            let reason = Some(Reason::Head);
+            return Step::Done(Lookup::Bypass(Status { reason, ..Status::forwarded(Some(forward)) }));
+        }
+        if !validated && self.headers.contains_key(header::RANGE) {
+            // Nobody can wait for a part; but where it is a file's the whole is there all the same.
+            let permit = Permit { is_partial: true, ..self.permit(None, forward, None) };
+            return Step::Done(Lookup::Fetch(permit));
         }
         if self.must_go_alone(stored, validated, forward) {
             return Step::Done(self.alone(stored, forward));
@@ -171,15 +191,6 @@ impl Search<'_> {
             Boarded::Follower(_) if self.wants_latest() => Step::Done(self.alone(stored, forward)),
             Boarded::Follower(follower) => Step::Wait(follower, forward),
             Boarded::Crowded => Step::Done(self.alone(stored, forward)),
-        }
-    }
-
-    /// The worker's answer to a HEAD or a range is not the whole response.
-    fn asks_for_less(&self, validated: bool) -> Option<Reason> {
-        match *self.method {
-            Method::HEAD => Some(Reason::Head),
-            _ if !validated && self.headers.contains_key(header::RANGE) => Some(Reason::Range),
-            _ => None,
         }
     }
 
@@ -219,6 +230,7 @@ impl Search<'_> {
             stored,
             forward,
             leader,
+            is_partial: false,
             began: self.now,
         }
     }

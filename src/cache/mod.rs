@@ -10,13 +10,18 @@ mod entry;
 mod filling;
 mod fingerprint;
 mod flight;
+mod forms;
+mod head;
+mod job;
 mod key;
 mod lookup;
 mod marks;
+mod origin;
 mod permit;
 pub mod policy;
 mod reason;
 mod serve;
+mod shelf;
 mod status;
 mod store;
 #[cfg(test)]
@@ -26,17 +31,21 @@ mod touched;
 mod vary;
 mod watch;
 
-pub use entry::Entry;
+pub use entry::{Content, Entry};
 pub use filling::Reader;
+pub use head::Head;
+pub use job::Job;
 pub use key::CacheKey;
 pub use lookup::Lookup;
+pub use origin::Origin;
 pub use permit::{Kept, Passed, Permit};
 pub use reason::Reason;
-pub use serve::{Served, serve};
+pub use serve::{Served, Wanted, serve};
 pub use status::Status;
 pub use touched::Touched;
 pub use watch::Watch;
 
+use crate::message::encoding::Offer;
 use filling::Budget;
 use flight::Flights;
 use marks::Marks;
@@ -52,6 +61,8 @@ pub struct Options {
     pub largest_item: u64,
     /// Path prefixes under which fingerprinted assets are stored that say nothing of caching.
     pub fingerprinted: Vec<String>,
+    /// Encodings in which bodies are sent.
+    pub offer: Offer,
 }
 
 /// A shared cache. Cheap to clone.
@@ -59,6 +70,8 @@ pub struct Options {
 pub struct Cache {
     /// `None` where it is turned off.
     shared: Option<Arc<Shared>>,
+    /// Also where it is turned off.
+    fingerprinted: Arc<[String]>,
 }
 
 struct Shared {
@@ -77,6 +90,7 @@ impl Cache {
     /// An empty cache.
     pub fn new(mut options: Options) -> Self {
         let now = Instant::now();
+        let fingerprinted = options.fingerprinted.clone().into();
         options.largest_item = options.largest_item.min(options.size);
         let bodies = options.size.saturating_add((options.size / 4).max(options.largest_item));
         let shared = (options.size > 0).then(|| {
@@ -89,6 +103,6 @@ impl Cache {
                 options,
             })
         });
-        Self { shared }
+        Self { shared, fingerprinted }
     }
 }

@@ -1,16 +1,17 @@
 //! The right to fetch, and the duty to settle what is stored then.
 
 use super::{
-    CacheKey, Entry, Reason, Shared,
-    entry::Head,
+    CacheKey, Content, Entry, Head, Reason, Shared,
     filling::{Collector, Limits, Reader},
     flight::Leader,
+    head,
+    origin::Origin,
     policy::Asked,
     status::{Forward, Source, Status},
 };
 use crate::message::{BodyError, cache_control::RequestControl};
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, request::Parts};
+use http::{HeaderMap, Response, StatusCode, request::Parts, response};
 use http_body::Body;
 use std::{
     sync::Arc,
@@ -27,6 +28,8 @@ pub struct Permit {
     pub(super) forward: Forward,
     /// Where others may wait.
     pub(super) leader: Option<Leader>,
+    /// The request is for a part, and goes to the worker as such: only of a file is the whole there.
+    pub(super) is_partial: bool,
     pub(super) began: Instant,
 }
 
@@ -50,6 +53,11 @@ impl Permit {
     /// Whether others may wait for it.
     pub fn leads(&self) -> bool {
         self.leader.is_some()
+    }
+
+    /// The files that what is stored comes from, if it does.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.stored.as_ref()?.origin()
     }
 
     /// A request's fields as they are to be sent to have validated what is stored; `None` where nothing can be.
@@ -91,8 +99,8 @@ impl Permit {
     ) -> Option<(Arc<Entry>, Status)> {
         let stored = self.stored.clone()?;
         let now = Instant::now();
-        let folders = &self.shared.options.fingerprinted;
-        let (renewed, storable) = stored.renewed(&asked(request, sent), not_modified, now, folders);
+        let options = &self.shared.options;
+        let (renewed, storable) = stored.renewed(&asked(request, sent), not_modified, now, options);
         let renewed = Arc::new(renewed);
         let status = Status {
             forward_status: Some(StatusCode::NOT_MODIFIED),
@@ -122,10 +130,12 @@ impl Permit {
     {
         let arrived = Instant::now();
         let status = Status::forwarded(Some(self.forward));
-        let asked = asked(request, sent);
         let options = &self.shared.options;
         let (mut parts, body) = response.into_parts();
-        let head = Head::new(&asked, parts.status, &parts.headers, &options.fingerprinted);
+        let head = match self.is_partial {
+            true => Err(Reason::Range),
+            false => self.judge(request, sent, &parts, body.size_hint().exact()),
+        };
         let head = head.and_then(|head| if has_length { Ok(head) } else { Err(Reason::NoLength) });
         let limits = Limits { largest: options.largest_item, budget: self.shared.budget.clone() };
         let begun = match head {
@@ -134,17 +144,63 @@ impl Permit {
         };
         match begun {
             Ok((head, collector, reader)) => {
-                super::entry::strip_cookies(&mut parts.headers);
+                head::strip_cookies(&mut parts.headers);
                 self.store(head, arrived, collector);
                 let response = Response::from_parts(parts, Passed::Shared(reader));
                 Kept::Passed(response, Status { stored: true, ..status })
             }
             Err((body, reason)) => {
-                self.turn_down(reason);
-                let response = Response::from_parts(parts, Passed::Straight(body));
-                Kept::Passed(response, Status { reason: Some(reason), ..status })
+                Kept::Passed(Response::from_parts(parts, Passed::Straight(body)), self.decline(reason))
             }
         }
+    }
+
+    /// What is stored of a response's head if it may be stored.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn judge(
+        &self,
+        request: &Parts,
+        sent: SystemTime,
+        response: &response::Parts,
+        length: Option<u64>,
+    ) -> Result<Head, Reason> {
+        let asked = asked(request, sent);
+        Head::new(&asked, response.status, &response.headers, length, &self.shared.options)
+    }
+
+    /// Whether a body of so many bytes may be kept in memory.
+    pub fn takes(&self, length: u64) -> bool {
+        length <= self.shared.options.largest_item
+    }
+
+    /// Stores a response whose body is that of a file: the bytes that were read, or only where the file is.
+    pub fn keep_file(
+        mut self,
+        head: Head,
+        body: Option<Bytes>,
+        origin: Origin,
+    ) -> Result<(Arc<Entry>, Status), Status> {
+        let body = match body {
+            Some(bytes) => self.shared.budget.own(bytes).map(Content::Memory),
+            None => Some(Content::File(origin.length())),
+        };
+        let Some(body) = body else { return Err(self.decline(Reason::Busy)) };
+        if !head.is_reusable() {
+            self.leader = None;
+        }
+        let entry = Arc::new(Entry::of_file(head, body, origin, Instant::now()));
+        let status = Status { stored: true, ..Status::forwarded(Some(self.forward)) };
+        self.land(entry.clone());
+        Ok((entry, status))
+    }
+
+    /// A response is not to be stored; what the client is told.
+    pub fn decline(self, reason: Reason) -> Status {
+        let status = Status { reason: Some(reason), ..Status::forwarded(Some(self.forward)) };
+        self.turn_down(reason);
+        status
     }
 
     /// Stores a response once its body is complete, whoever may have left by then.

@@ -50,7 +50,7 @@ pub enum Reason {
 impl Reason {
     /// Whether it is likely to hold for the next response, too, whoever asks: nobody should wait for that.
     pub fn is_lasting(self) -> bool {
-        !matches!(self, Self::NotModified | Self::Authorization | Self::BrokenOff | Self::Busy)
+        !matches!(self, Self::NotModified | Self::Authorization | Self::Range | Self::BrokenOff | Self::Busy)
     }
 
     /// Whether the worker no longer wants stored what it has sent before. Its failure does not say that.

@@ -1,19 +1,39 @@
-//! A stored response as the answer to a request: whole, without a body, in part, or only its confirmation.
+//! A stored response as the answer to a request: in the form that the client wants it, whole, without a body, in part, or
+//! only its confirmation.
 
-use super::{Entry, Status};
+use super::{
+    Entry, Status,
+    entry::Content,
+    forms::Form,
+    status::{Source, X_CACHE},
+};
 use crate::message::{
     byteranges::Multipart,
-    cache_control::CDN_CACHE_CONTROL,
-    conditional,
-    range::{self, Selection},
+    encodable,
+    encoding::{self, Encoding, Offer},
+    representation::{self, Extent},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use std::{
     collections::VecDeque,
     ops::Range,
     time::{Instant, SystemTime},
 };
+
+/// What a GET or HEAD wants of a stored response.
+pub struct Wanted<'a> {
+    /// One of the two.
+    pub method: &'a Method,
+    /// Its fields.
+    pub headers: &'a HeaderMap,
+    /// The encoding that it is best answered in.
+    pub encoding: Option<Encoding>,
+    /// When it is answered.
+    pub now: Instant,
+    /// When it arrived.
+    pub date: SystemTime,
+}
 
 /// What of a stored body is sent.
 #[derive(Debug)]
@@ -24,98 +44,88 @@ pub enum Served {
     Bytes(Bytes),
     /// These, one after another.
     Pieces(VecDeque<Bytes>),
+    /// These, in an encoding that they do not lie ready in.
+    Encode(Bytes, Encoding),
+    /// So much of the file that the body is, in an encoding if one is named.
+    File(Extent, Option<Encoding>),
 }
 
-/// The answer to a GET or HEAD with these fields that arrived at `now`, in the order of RFC 9110 §13.2.2: preconditions, then
-/// ranges.
-pub fn serve(
-    entry: &Entry,
-    status: &Status,
-    method: &Method,
-    request: &HeaderMap,
-    now: Instant,
-    date: SystemTime,
-) -> Response<Served> {
-    let head = entry.head();
-    let mut response = if head.status() != StatusCode::OK || conditional::is_plain(request) {
-        whole(entry)
-    } else if conditional::not_modified(request, head.headers(), date) {
-        not_modified(head.headers())
-    } else if *method == Method::GET && request.contains_key(header::RANGE) {
-        in_part(entry, request, date)
-    } else {
-        whole(entry)
+/// The form of a body that fits a request best.
+enum Chosen<'a> {
+    Identity,
+    Ready(&'a Form),
+    /// It is still to be made.
+    Missing(Encoding),
+}
+
+/// The answer to a request. `status` says what the cache did; a file that is none of its business has none.
+pub fn serve(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Response<Served> {
+    let (head, body) = (entry.head(), entry.body());
+    let answer = |headers: &HeaderMap, length: u64| {
+        let request = (wanted.method, wanted.headers);
+        representation::answer((head.status(), headers), length, request, wanted.date)
     };
-    if *method == Method::HEAD {
-        leave_body_out(&mut response);
+    let mut response = match choose(entry, wanted) {
+        Chosen::Identity => answer(head.headers(), body.length()).map(|extent| part(body, extent, None)),
+        Chosen::Ready(form) => {
+            answer(&form.headers, form.body.len() as u64).map(|extent| slice(&form.body, extent))
+        }
+        Chosen::Missing(encoding) => {
+            let mut headers = head.headers().clone();
+            encodable::encode_head(&mut headers, encoding);
+            let mut response = answer(&headers, body.length());
+            // Of a HEAD's; nobody knows it yet.
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            response.map(|extent| part(body, extent, Some(encoding)))
+        }
+    };
+    if let Some(status) = status {
+        if status.source == Source::Worker {
+            response.headers_mut().insert(X_CACHE, HeaderValue::from_static(status.word()));
+        }
+        entry.tell(response.headers_mut(), status, wanted.now);
     }
-    entry.tell(response.headers_mut(), status, now);
     response
 }
 
-fn respond(status: StatusCode, headers: HeaderMap, served: Served) -> Response<Served> {
-    let mut response = Response::new(served);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
-fn whole(entry: &Entry) -> Response<Served> {
-    let head = entry.head();
-    respond(head.status(), head.headers().clone(), Served::Bytes(entry.body().clone()))
-}
-
-fn not_modified(stored: &HeaderMap) -> Response<Served> {
-    let kept = stored.iter().filter(|(name, _)| conditional::is_kept_in_304(name));
-    let mut headers = HeaderMap::with_capacity(stored.keys_len());
-    for (name, value) in kept {
-        headers.append(name, value.clone());
+/// Ranges are of the identity form: who asks for one gets that, whatever becomes of the range.
+fn choose<'a>(entry: &'a Entry, wanted: &Wanted) -> Chosen<'a> {
+    let Some(encoding) = wanted.encoding.filter(|_| entry.is_encodable()) else { return Chosen::Identity };
+    if wanted.headers.contains_key(header::RANGE) && entry.head().status() == StatusCode::OK {
+        return Chosen::Identity;
     }
-    respond(StatusCode::NOT_MODIFIED, headers, Served::Nothing)
+    let Some(forms) = entry.forms() else { return Chosen::Missing(encoding) };
+    if let Some(form) = forms.get(encoding) {
+        return Chosen::Ready(form);
+    }
+    // Another one that the client accepts is better than to make the best one now.
+    let ready = Offer::new(Encoding::ALL).only(|encoding| forms.get(encoding).is_some());
+    let other = if ready.is_empty() { None } else { encoding::choose(wanted.headers, &ready) };
+    match other.and_then(|other| forms.get(other)) {
+        Some(form) => Chosen::Ready(form),
+        None if forms.is_worthless(encoding) => Chosen::Identity,
+        None => Chosen::Missing(encoding),
+    }
+}
+fn part(body: &Content, extent: Extent, encoding: Option<Encoding>) -> Served {
+    match (body, encoding) {
+        (_, _) if matches!(extent, Extent::Nothing) => Served::Nothing,
+        (Content::File(_), _) => Served::File(extent, encoding),
+        (Content::Memory(bytes), Some(encoding)) => Served::Encode(bytes.clone(), encoding),
+        (Content::Memory(bytes), None) => slice(bytes, extent),
+    }
 }
 
-fn in_part(entry: &Entry, request: &HeaderMap, date: SystemTime) -> Response<Served> {
-    let (stored, body) = (entry.head().headers(), entry.body());
-    let length = body.len() as u64;
+fn slice(body: &Bytes, extent: Extent) -> Served {
     let slice = |range: &Range<u64>| body.slice(range.start as usize..range.end as usize);
-    match range::select(request, stored, length, date) {
-        Selection::Whole => whole(entry),
-        Selection::One(range) => {
-            let headers = with(stored, header::CONTENT_RANGE, range::content_range(&range, length));
-            respond(StatusCode::PARTIAL_CONTENT, headers, Served::Bytes(slice(&range)))
-        }
-        Selection::Several(ranges) => {
-            let Multipart { content_type, parts, end } =
-                Multipart::new(ranges, length, stored.get(header::CONTENT_TYPE));
-            let headers = with(stored, header::CONTENT_TYPE, content_type);
+    match extent {
+        Extent::Nothing => Served::Nothing,
+        Extent::Whole => Served::Bytes(body.clone()),
+        Extent::Part(range) => Served::Bytes(slice(&range)),
+        Extent::Parts(Multipart { parts, end, .. }) => {
             let pieces = parts.into_iter().flat_map(|part| [part.head, slice(&part.range)]);
-            respond(StatusCode::PARTIAL_CONTENT, headers, Served::Pieces(pieces.chain([end]).collect()))
+            Served::Pieces(pieces.chain([end]).collect())
         }
-        Selection::Unsatisfiable => {
-            let mut headers = with(stored, header::CONTENT_RANGE, range::unsatisfied(length));
-            // What is said of storing is about the whole.
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            headers.remove(header::EXPIRES);
-            headers.remove(CDN_CACHE_CONTROL);
-            respond(StatusCode::RANGE_NOT_SATISFIABLE, headers, Served::Nothing)
-        }
-    }
-}
-
-/// The stored fields, with one of them as it is here.
-fn with(stored: &HeaderMap, name: HeaderName, value: HeaderValue) -> HeaderMap {
-    let mut headers = stored.clone();
-    headers.insert(name, value);
-    headers
-}
-
-/// A response to HEAD says how long the body would be.
-fn leave_body_out(response: &mut Response<Served>) {
-    let served = std::mem::replace(response.body_mut(), Served::Nothing);
-    if let Served::Bytes(body) = served
-        && response.status() != StatusCode::NO_CONTENT
-    {
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
 }
 
@@ -133,7 +143,15 @@ mod tests {
     fn answer(status: u16, method: Method, request: &str) -> Response<Served> {
         let arrived = Instant::now();
         let entry = entry("", status, FIELDS, BODY, arrived);
-        serve(&entry, &Status::hit(), &method, &fields(request), arrived + Duration::from_secs(5), now())
+        let (headers, now) = (fields(request), arrived + Duration::from_secs(5));
+        let wanted = Wanted {
+            method: &method,
+            headers: &headers,
+            encoding: None,
+            now,
+            date: super::super::testing::now(),
+        };
+        serve(&entry, Some(&Status::hit()), &wanted)
     }
 
     fn text(served: &Served) -> Option<String> {
@@ -142,6 +160,7 @@ mod tests {
             Served::Nothing => None,
             Served::Bytes(bytes) => Some(text(bytes)),
             Served::Pieces(pieces) => Some(pieces.iter().map(text).collect()),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Everything that is stored, within a limit of bytes. The one place that knows moka.
 
 use super::{CacheKey, Entry};
+use crate::message::encoding::Encoding;
+use bytes::Bytes;
 use http::HeaderMap;
 use moka::{
     ops::compute::Op,
@@ -51,6 +53,22 @@ impl Store {
         // The library would do this later: by then many large bodies may have come.
         self.0.run_pending_tasks();
         wanted
+    }
+
+    /// Has a response's body lie ready in an encoding, too, if it is still stored, perhaps under a newer head; it is weighed
+    /// anew. `None` says that it is not worth it.
+    pub fn add_form(&self, key: CacheKey, entry: &Entry, encoding: Encoding, body: Option<Bytes>) {
+        self.0.entry(key).and_compute_with(|stored| {
+            let Some(stored) = stored else { return Op::Nop };
+            let variants: Variants = stored.into_value();
+            let mut found = false;
+            for same in variants.0.iter().filter(|stored| stored.shares_body_with(entry)) {
+                same.add_form(encoding, body.clone());
+                found = true;
+            }
+            if found { Op::Put(variants) } else { Op::Nop }
+        });
+        self.0.run_pending_tasks();
     }
 
     /// Forgets one response, if it is still stored.
@@ -119,7 +137,7 @@ mod tests {
 
     fn found(store: &Store, target: &str, request: &str) -> Option<String> {
         let variants = store.get(&key(target))?;
-        variants.select(&fields(request)).map(|entry| String::from_utf8(entry.body().to_vec()).unwrap())
+        variants.select(&fields(request)).map(|entry| String::from_utf8(bytes(entry).to_vec()).unwrap())
     }
 
     #[test]
@@ -149,7 +167,7 @@ mod tests {
         store.put(key("/"), varying("accept: a", "accept", "a"), || true);
         assert_eq!(found(&store, "/", "accept: a").as_deref(), Some("a"));
         assert_eq!(found(&store, "/", "accept: b").as_deref(), Some("all"));
-        assert_eq!(store.get(&key("/")).unwrap().newest().unwrap().body(), "a");
+        assert_eq!(bytes(store.get(&key("/")).unwrap().newest().unwrap()), b"a");
         // One more that fits both
         store.put(key("/"), varying("accept: a | cookie: b", "cookie", "b"), || true);
         assert_eq!(found(&store, "/", "accept: a | cookie: b").as_deref(), Some("b"));

@@ -1,11 +1,12 @@
 //! What the tables in the tests of this module are written in.
 
 use super::{
-    CacheKey, Entry,
-    entry::Head,
+    CacheKey, Content, Entry, Options,
+    head::Head,
     policy::{Asked, Freshness, freshness},
     reason::Reason,
 };
+use crate::message::encoding::{Encoding, Offer};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -39,15 +40,29 @@ pub fn judge(target: &str, request: &str, status: u16, response: &str) -> Result
     freshness(&asked(target, &fields(request)), status, &fields(response), &["/assets/".to_owned()])
 }
 
+/// Options of a cache that offers every encoding.
+pub fn options() -> Options {
+    let offer = Offer::new(Encoding::ALL);
+    Options { size: 1 << 20, largest_item: 1 << 20, fingerprinted: Vec::new(), offer }
+}
+
 /// The head of a response that can be stored.
 pub fn head(request: &str, status: u16, response: &str) -> Head {
     let status = StatusCode::from_u16(status).unwrap();
-    Head::new(&asked("/", &fields(request)), status, &fields(response), &[]).unwrap()
+    Head::new(&asked("/", &fields(request)), status, &fields(response), None, &options()).unwrap()
 }
 
 /// A stored response that arrived at this time.
 pub fn entry(request: &str, status: u16, response: &str, body: &'static str, arrived: Instant) -> Entry {
     Entry::new(head(request, status, response), Bytes::from_static(body.as_bytes()), arrived)
+}
+
+/// The body of something stored in memory.
+pub fn bytes(entry: &Entry) -> &[u8] {
+    match entry.body() {
+        Content::Memory(bytes) => bytes,
+        Content::File(_) => panic!("it is in a file"),
+    }
 }
 
 /// The key of a target on no host.

@@ -112,6 +112,11 @@ impl Config {
             read: read.value(raw.read_timeout, values::timeout),
             write: read.value(raw.write_timeout, values::timeout),
         };
+        let encode = encode::Options {
+            offer: read.value(raw.compression, lists::encodings),
+            disable_on_auth: read.value(raw.compression_disable_on_auth, values::boolean),
+            jitter: read.value(raw.compression_jitter, values::padding),
+        };
         Self {
             server: server::Options {
                 address: read.value(raw.bind, values::bind),
@@ -125,6 +130,7 @@ impl Config {
             backend: read.optional(raw.upstream_url, values::upstream_url),
             boot_timeout: read.value(raw.boot_timeout, values::duration),
             cache: cache::Options {
+                offer: encode.offer,
                 size: read.value(raw.cache_size, values::size),
                 largest_item: read.value(raw.max_cache_item_size, values::size),
                 fingerprinted: read.value(raw.cache_fingerprinted, lists::folders),
@@ -135,11 +141,7 @@ impl Config {
                 send_file_roots: read.optional(raw.send_file_root, lists::roots).unwrap_or_default(),
                 public: read.optional(raw.public_path, values::file),
             },
-            encode: encode::Options {
-                offer: read.value(raw.compression, lists::encodings),
-                disable_on_auth: read.value(raw.compression_disable_on_auth, values::boolean),
-                jitter: read.value(raw.compression_jitter, values::padding),
-            },
+            encode,
             proxy: proxy::Options {
                 max_request_body: read.value(raw.max_request_body, values::size_limit),
                 body_timeout: timeouts.read,

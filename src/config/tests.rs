@@ -38,7 +38,7 @@ fn the_defaults_suit_a_container() {
     assert_eq!(config.worker, Worker { port: 3001, socket: None });
     assert_eq!((config.cache.size, config.cache.largest_item), (64 << 20, 1 << 20));
     assert_eq!((config.cache.fingerprinted.len(), config.cache.fingerprinted[0].as_str()), (13, "/assets/"));
-    assert_eq!((config.files.send_file, config.files.send_file_header.as_str()), (true, "x-sendfile"));
+    assert_eq!((config.files.send_file, config.files.send_file_header.name.as_str()), (true, "x-sendfile"));
     assert!(config.files.send_file_roots.is_empty() && config.files.public.is_none());
     assert_eq!(config.encode.offer, Offer::new([Encoding::Zstd, Encoding::Brotli, Encoding::Gzip]));
     assert_eq!((config.encode.disable_on_auth, config.encode.jitter), (false, 32));
@@ -175,7 +175,7 @@ fn files_are_sent_as_the_settings_say() {
         ("THRUST_PUBLIC_PATH", "public"),
     ])
     .files;
-    assert_eq!((files.send_file, files.send_file_header.as_str()), (false, "x-accel-redirect"));
+    assert_eq!((files.send_file, files.send_file_header.name.as_str()), (false, "x-accel-redirect"));
     assert_eq!(files.public, Some(PathBuf::from("public")));
     let roots = config(&[("THRUST_SEND_FILE_ROOT", "/srv/a:/srv/b")]).files.send_file_roots;
     assert_eq!(roots, [PathBuf::from("/srv/a"), PathBuf::from("/srv/b")]);

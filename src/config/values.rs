@@ -3,11 +3,12 @@
 //! Pure functions of trimmed, non-empty text. None of them clamps: what does not fit is [`Invalid`].
 
 use crate::{
+    files::FieldName,
     observe::{Format, Level},
     process::Socket,
     upstream::Target,
 };
-use http::{HeaderName, header};
+use http::{HeaderName, HeaderValue, header};
 use std::{
     borrow::Cow,
     net::{IpAddr, Ipv6Addr},
@@ -133,14 +134,16 @@ pub fn upstream_url(text: &str) -> Parsed<Target> {
 }
 
 /// A response field of the worker's own making, whose name has no other meaning.
-pub fn own_field(text: &str) -> Parsed<HeaderName> {
+pub fn own_field(text: &str) -> Parsed<FieldName> {
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| invalid("is not the name of a header"))?;
     if has_meaning(&name) {
         return Err(invalid(
             "is a header that has a meaning of its own: a name that nothing else uses, such as X-Sendfile",
         ));
     }
-    Ok(name)
+    // What is a name is a value.
+    let spelled = HeaderValue::from_str(text).map_err(|_| invalid("is not the name of a header"))?;
+    Ok(FieldName { name, spelled })
 }
 
 /// A log line's format.
@@ -384,8 +387,11 @@ pub(super) mod tests {
 
     #[test]
     fn fields() {
-        let own = |name: &'static str| Some(HeaderName::from_static(name));
-        table(own_field, [("X-Sendfile", own("x-sendfile")), ("x-accel-redirect", own("x-accel-redirect"))]);
+        let own = |name: &'static str| {
+            let spelled = HeaderValue::from_static(name);
+            Some(FieldName { name: HeaderName::try_from(name).unwrap(), spelled })
+        };
+        table(own_field, [("X-Sendfile", own("X-Sendfile")), ("x-accel-redirect", own("x-accel-redirect"))]);
         table(own_field, [("X Sendfile", None), ("X-Sendfile:", None), ("\u{e9}", None)]);
         table(own_field, [("Content-Length", None), ("CONNECTION", None), ("set-cookie", None)]);
         table(own_field, [("Transfer-Encoding", None), ("Keep-Alive", None), ("Content-Type", None)]);

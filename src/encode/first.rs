@@ -156,7 +156,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_longer_one_is_given_back_as_it_came() {
-        for steps in [vec![data(1024)], vec![data(1), data(1022), data(5000), data(7)], vec![data(1023), data(1)]] {
+        for steps in
+            [vec![data(1024)], vec![data(1), data(1022), data(5000), data(7)], vec![data(1023), data(1)]]
+        {
             let all: usize = steps.iter().map(Step::length).sum();
             let Begun::Long(resumed) = begun(steps).await else { panic!("it is long") };
             assert!(!resumed.is_end_stream());

@@ -244,7 +244,10 @@ mod tests {
                         let mut live = Live::new(Script::new(steps), encoding, Some(size as u64), padding);
                         let (encoded, last) = drain(&mut live);
                         assert!(last.is_none() && live.is_end_stream());
-                        assert!(testing::whole(encoding, &encoded) == Some(content.clone()), "{encoding:?} {size}");
+                        assert!(
+                            testing::whole(encoding, &encoded) == Some(content.clone()),
+                            "{encoding:?} {size}"
+                        );
                     }
                 }
             }
@@ -361,7 +364,8 @@ mod tests {
     fn padding_follows_from_the_first_piece() {
         for encoding in Encoding::ALL {
             let length = |content: &'static [u8], most| {
-                let steps = [Step::Data(Bytes::from_static(content)), Step::Data(Bytes::from_static(b"rest"))];
+                let steps =
+                    [Step::Data(Bytes::from_static(content)), Step::Data(Bytes::from_static(b"rest"))];
                 drain(&mut Live::new(Script::new(steps), encoding, None, most)).0.len()
             };
             let lengths: Vec<_> = (0..50).map(|_| length(b"first", 1000)).collect();

@@ -11,10 +11,23 @@ use std::time::SystemTime;
 /// is judged by its `Date` (RFC 9111 §4.3.2): one that came without is stored with the time it was received.
 pub fn not_modified(request: &HeaderMap, response: &HeaderMap, now: SystemTime) -> bool {
     if request.contains_key(header::IF_NONE_MATCH) {
-        any_matches(request, response.get(header::ETAG))
+        any_matches(request, header::IF_NONE_MATCH, response.get(header::ETAG), weak_eq)
     } else {
         unmodified_since(request, response, now)
     }
+}
+
+/// Whether a request with these fields is answered 412 (Precondition Failed) by whoever has the response with those: by
+/// `If-Match`, and only where that is absent by `If-Unmodified-Since` (RFC 9110 §13.2.2).
+pub fn has_failed(request: &HeaderMap, response: &HeaderMap, now: SystemTime) -> bool {
+    if request.contains_key(header::IF_MATCH) {
+        return !any_matches(request, header::IF_MATCH, response.get(header::ETAG), strong_eq);
+    }
+    let date = |value: &HeaderValue| date::parse(value.as_bytes(), now);
+    let since = single(request, header::IF_UNMODIFIED_SINCE).and_then(date);
+    let modified = response.get(header::LAST_MODIFIED).and_then(date);
+    // What is no date is ignored, and so is the condition where no date is known (RFC 9110 §13.1.4).
+    since.zip(modified).is_some_and(|(since, modified)| modified > since)
 }
 
 /// The weak comparison of entity-tags (RFC 9110 §8.8.3.2): the same, whether or not either is weak.
@@ -91,14 +104,20 @@ pub fn is_kept_in_304(name: &HeaderName) -> bool {
     )
 }
 
-/// `If-None-Match` (RFC 9110 §13.1.2); `*` stands for any tag, and only alone.
-fn any_matches(request: &HeaderMap, etag: Option<&HeaderValue>) -> bool {
-    if single(request, header::IF_NONE_MATCH).is_some_and(|line| line.as_bytes().trim_ascii() == b"*") {
+/// `If-None-Match` and `If-Match` (RFC 9110 §13.1.1, §13.1.2): whether a tag in the list is the response's. `*` stands for any
+/// tag, and only alone.
+fn any_matches(
+    request: &HeaderMap,
+    condition: HeaderName,
+    etag: Option<&HeaderValue>,
+    equal: fn(&[u8], &[u8]) -> bool,
+) -> bool {
+    if single(request, &condition).is_some_and(|line| line.as_bytes().trim_ascii() == b"*") {
         return true;
     }
     let Some(etag) = etag.map(|value| value.as_bytes().trim_ascii()) else { return false };
-    let lines = request.get_all(header::IF_NONE_MATCH).iter();
-    lines.flat_map(|line| members(line.as_bytes())).any(|member| weak_eq(member, etag))
+    let lines = request.get_all(condition).iter();
+    lines.flat_map(|line| members(line.as_bytes())).any(|member| equal(member, etag))
 }
 
 /// `If-Modified-Since` (RFC 9110 §13.1.3). What is no date, or several lines, is ignored.

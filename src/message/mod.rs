@@ -23,6 +23,7 @@ pub mod host;
 pub mod range;
 pub mod reference;
 pub mod refusal;
+pub mod representation;
 pub mod request_line;
 pub mod structured;
 #[cfg(test)]

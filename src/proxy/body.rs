@@ -2,8 +2,10 @@
 
 use super::{RequestBody, exchange::Exchange};
 use crate::{
-    cache::{self, Passed, Served},
-    message::BodyError,
+    cache::{self, Passed},
+    encode::{Live, Resumed},
+    files::{FileBody, OpenFile, Piece},
+    message::{BodyError, byteranges::Multipart, encoding::Encoding, representation::Extent},
     upstream::ResponseBody,
 };
 use bytes::Bytes;
@@ -26,15 +28,57 @@ pub enum Source {
     Worker(ResponseBody<RequestBody>),
     /// The worker, by way of the cache, which is storing it.
     Shared(cache::Reader<ResponseBody<RequestBody>>),
+    /// A file.
+    File(Box<FileBody>),
+    /// Another source, of which the first bytes have been read already.
+    Resumed(Box<Resumed<Source>>),
+    /// Another source, in an encoding.
+    Encoded(Box<Live<Source>>),
 }
 
-impl From<Served> for Source {
-    fn from(served: Served) -> Self {
-        match served {
-            Served::Nothing => Self::Empty,
-            Served::Bytes(bytes) => Self::Bytes(bytes),
-            Served::Pieces(pieces) => Self::Pieces(pieces),
+impl Source {
+    /// So much of a file; in an encoding, if one is named, with so many bytes of padding at most.
+    pub(super) fn of_file(file: OpenFile, extent: Extent, encoding: Option<(Encoding, usize)>) -> Self {
+        let length = file.named().length;
+        let body = match extent {
+            Extent::Nothing => return Self::Empty,
+            Extent::Whole => FileBody::whole(file),
+            Extent::Part(range) => FileBody::new(file, [Piece::Range(range)]),
+            Extent::Parts(Multipart { parts, end, .. }) => {
+                let pieces =
+                    parts.into_iter().flat_map(|part| [Piece::Bytes(part.head), Piece::Range(part.range)]);
+                FileBody::new(file, pieces.chain([Piece::Bytes(end)]))
+            }
+        };
+        let body = Self::File(Box::new(body));
+        match encoding {
+            Some((encoding, padding)) => body.encoded(encoding, Some(length), padding),
+            None => body,
         }
+    }
+
+    /// This in an encoding. `length` is its own, if it is known.
+    pub(super) fn encoded(self, encoding: Encoding, length: Option<u64>, padding: usize) -> Self {
+        Self::Encoded(Box::new(Live::new(self, encoding, length, padding)))
+    }
+
+    /// Bytes of the file that it is, if it is one.
+    pub(super) fn file_length(&self) -> Option<u64> {
+        match self {
+            Self::File(file) => Some(file.file().named().length),
+            _ => None,
+        }
+    }
+
+    /// Whether it is being stored for everybody.
+    pub(super) fn is_being_stored(&self) -> bool {
+        matches!(self, Self::Shared(_))
+    }
+}
+
+impl From<OpenFile> for Source {
+    fn from(file: OpenFile) -> Self {
+        Self::File(Box::new(FileBody::whole(file)))
     }
 }
 
@@ -64,6 +108,9 @@ impl http_body::Body for Source {
             Source::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
             Source::Worker(body) => Pin::new(body).poll_frame(cx),
             Source::Shared(reader) => Pin::new(reader).poll_frame(cx),
+            Source::File(file) => Pin::new(file).poll_frame(cx),
+            Source::Resumed(resumed) => Pin::new(resumed).poll_frame(cx),
+            Source::Encoded(encoded) => Pin::new(encoded).poll_frame(cx),
         }
     }
 
@@ -74,6 +121,9 @@ impl http_body::Body for Source {
             Source::Pieces(pieces) => pieces.is_empty(),
             Source::Worker(body) => body.is_end_stream(),
             Source::Shared(reader) => reader.is_end_stream(),
+            Source::File(file) => file.is_end_stream(),
+            Source::Resumed(resumed) => resumed.is_end_stream(),
+            Source::Encoded(encoded) => encoded.is_end_stream(),
         }
     }
 
@@ -86,6 +136,9 @@ impl http_body::Body for Source {
             }
             Source::Worker(body) => body.size_hint(),
             Source::Shared(reader) => reader.size_hint(),
+            Source::File(file) => file.size_hint(),
+            Source::Resumed(resumed) => resumed.size_hint(),
+            Source::Encoded(encoded) => encoded.size_hint(),
         }
     }
 }

@@ -143,6 +143,11 @@ impl Exchange {
         self.record.cache_reason = status.reason.map(Reason::name);
     }
 
+    /// A file of the public folder is the answer.
+    pub(super) fn public_file(&mut self) {
+        self.record.cache = "file";
+    }
+
     /// The head of the worker's response is there.
     pub(super) fn worker_answered(&mut self) {
         self.record.upstream = Some(self.began.elapsed());

@@ -2,6 +2,7 @@
 
 use super::{body::Source, request_body::Fault};
 use crate::{
+    files::OpenError,
     message::{BodyError, Refusal},
     observe::Record,
     upstream::UpstreamError,
@@ -22,6 +23,8 @@ pub(super) enum Failure {
     Upstream(UpstreamError),
     /// Nothing is stored, and the client wants nothing else (RFC 9111 §5.2.1.7).
     NotStored,
+    /// The file that the response was to consist of.
+    File(OpenError),
     /// We did.
     Panic,
 }
@@ -29,6 +32,12 @@ pub(super) enum Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::File(error)
     }
 }
 
@@ -56,6 +65,7 @@ impl Failure {
             Self::Booting => "worker booting",
             Self::Upstream(error) => error.reason(),
             Self::NotStored => "only-if-cached",
+            Self::File(_) => "file not sent",
             Self::Panic => "internal error",
         }
     }
@@ -72,6 +82,10 @@ impl Failure {
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
             Self::Booting | Self::Upstream(_) => StatusCode::BAD_GATEWAY,
             Self::NotStored => StatusCode::GATEWAY_TIMEOUT,
+            Self::File(OpenError::Missing | OpenError::NotRegular | OpenError::Outside) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::File(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -84,7 +98,8 @@ impl Failure {
                 tracing::warn!(path = path(), %error, "no response from the worker")
             }
             Self::Panic => tracing::error!(path = path(), "a request ended in a panic"),
-            Self::Refused(_) | Self::RequestBody(_) | Self::Booting | Self::NotStored => {}
+            // What is wrong with a file was said where its path is known.
+            Self::Refused(_) | Self::RequestBody(_) | Self::Booting | Self::NotStored | Self::File(_) => {}
         }
     }
 
@@ -118,7 +133,9 @@ impl Failure {
         let status = self.status();
         match self {
             Self::Refused(_) | Self::RequestBody(_) => format!("{status}: {}\n", self.reason()),
-            Self::Booting | Self::Upstream(_) | Self::NotStored | Self::Panic => format!("{status}\n"),
+            Self::Booting | Self::Upstream(_) | Self::NotStored | Self::File(_) | Self::Panic => {
+                format!("{status}\n")
+            }
         }
         .into()
     }

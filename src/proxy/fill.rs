@@ -2,21 +2,24 @@
 
 use super::{
     RequestBody,
+    body::Source,
     depart::{depart, stay},
     failure::Failure,
+    send_file::{self, Resolved},
 };
 use crate::{
-    cache::{Kept, Permit},
+    cache::{Entry, Kept, Origin, Permit, Status},
+    files::{self, OpenFile},
     message::conditional,
     upstream::{ResponseBody, Upstream, UpstreamError},
 };
-use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts, response};
 use std::{
     mem::take,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
-use tokio::{sync::oneshot, time::sleep};
+use tokio::{sync::oneshot, task::spawn_blocking, time::sleep};
 
 /// A fetch whose client has left, and that nobody can have any longer if it takes longer than this.
 const ORPHANED: Duration = Duration::from_secs(30);
@@ -24,11 +27,26 @@ const ORPHANED: Duration = Duration::from_secs(30);
 type Fetched = ResponseBody<RequestBody>;
 
 /// What has become of a fetch.
-pub(super) type Filled = Result<Kept<Fetched>, Failure>;
+pub(super) enum Filled {
+    /// The answer is this stored response.
+    Stored(Arc<Entry>, Status),
+    /// The answer is the response itself.
+    Passed(Response<Source>, Status),
+}
+
+impl From<Kept<Fetched>> for Filled {
+    fn from(kept: Kept<Fetched>) -> Self {
+        match kept {
+            Kept::Stored(entry, status) => Self::Stored(entry, status),
+            Kept::Passed(response, status) => Self::Passed(response.map(Source::from), status),
+        }
+    }
+}
 
 /// One fetch of something that may be stored.
 pub(super) struct Fill {
     pub(super) upstream: Upstream<RequestBody>,
+    pub(super) files: Arc<files::Options>,
     pub(super) permit: Permit,
     /// The request as it came, by which the response is judged.
     pub(super) asked: Arc<Parts>,
@@ -38,7 +56,7 @@ pub(super) struct Fill {
 
 impl Fill {
     /// Fetches. Where others wait for it, in a task of its own: the client that asked first may leave.
-    pub(super) async fn run(self) -> Filled {
+    pub(super) async fn run(self) -> Result<Filled, Failure> {
         if !self.permit.leads() {
             return self.fetch().await;
         }
@@ -68,7 +86,8 @@ impl Fill {
         });
     }
 
-    async fn fetch(mut self) -> Filled {
+    async fn fetch(mut self) -> Result<Filled, Failure> {
+        self.look_at_file().await;
         loop {
             let conditional = self.permit.conditional(&self.headers);
             let validates = conditional.is_some();
@@ -77,18 +96,19 @@ impl Fill {
             let response = match self.upstream.send(self.request(headers)).await {
                 Ok(response) => response,
                 Err(error) => {
-                    let stale = self.permit.on_error(None).map(|(entry, status)| Kept::Stored(entry, status));
+                    let stale =
+                        self.permit.on_error(None).map(|(entry, status)| Filled::Stored(entry, status));
                     return stale.ok_or(error.into());
                 }
             };
             let has_length = has_length(response.headers(), response.status());
             let response = depart(response);
             if !validates || response.status() != StatusCode::NOT_MODIFIED {
-                return self.settle(sent, response, has_length);
+                return self.settle(sent, response, has_length).await;
             }
             if self.permit.is_confirmed_by(response.headers()) {
                 let renewed = self.permit.renew(&self.asked, sent, response.headers());
-                let renewed = renewed.map(|(entry, status)| Kept::Stored(entry, status));
+                let renewed = renewed.map(|(entry, status)| Filled::Stored(entry, status));
                 return renewed.ok_or(UpstreamError::Malformed.into());
             }
             // Nothing is stored any longer that could be validated: the worker is asked once more at most.
@@ -104,19 +124,61 @@ impl Fill {
         request
     }
 
-    fn settle(self, sent: SystemTime, response: Response<Fetched>, has_length: bool) -> Filled {
+    /// What is stored of a file that is no longer what it was needs no validating.
+    async fn look_at_file(&mut self) {
+        if let Some(origin) = self.permit.origin()
+            && send_file::reopen(origin, &self.files).await.is_err()
+        {
+            self.permit.withdraw();
+        }
+    }
+
+    async fn settle(
+        self,
+        sent: SystemTime,
+        response: Response<Fetched>,
+        has_length: bool,
+    ) -> Result<Filled, Failure> {
         let response = stay(response)?;
         if is_failure(response.status())
             && let Some((entry, status)) = self.permit.on_error(Some(response.status()))
         {
-            return Ok(Kept::Stored(entry, status));
+            return Ok(Filled::Stored(entry, status));
         }
-        Ok(self.permit.keep(&self.asked, sent, response, has_length))
+        match send_file::resolve(response, &self.files).await? {
+            Resolved::Worker(response) => {
+                Ok(self.permit.keep(&self.asked, sent, response, has_length).into())
+            }
+            Resolved::File(response) => {
+                let (head, file) = response.into_parts();
+                Ok(self.keep_file(sent, head, file).await)
+            }
+        }
+    }
+
+    /// A small file goes into memory; of a larger one is kept where it is.
+    async fn keep_file(self, sent: SystemTime, head: response::Parts, file: OpenFile) -> Filled {
+        let named = file.named().clone();
+        let passed =
+            |head, file, status| Filled::Passed(Response::from_parts(head, Source::from(file)), status);
+        let stored = match self.permit.judge(&self.asked, sent, &head, Some(named.length)) {
+            Ok(stored) => stored,
+            Err(reason) => return passed(head, file, self.permit.decline(reason)),
+        };
+        let mut body = None;
+        if self.permit.takes(named.length) {
+            let file = file.clone();
+            body = spawn_blocking(move || file.read()).await.ok().and_then(Result::ok);
+        }
+        match self.permit.keep_file(stored, body, Origin::new([named], Instant::now())) {
+            Ok((entry, status)) => Filled::Stored(entry, status),
+            Err(status) => passed(head, file, status),
+        }
     }
 }
 
 /// Ends when the client has left and the fetch has had its time since.
-async fn orphaned(give: &mut oneshot::Sender<Filled>) {
+async fn orphaned(give: &mut oneshot::Sender<Result<Filled, Failure>>) {
     give.closed().await;
     sleep(ORPHANED).await;
 }

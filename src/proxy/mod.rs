@@ -9,8 +9,12 @@ mod fill;
 mod page;
 pub mod pipeline;
 mod prepare;
+mod public;
+mod represent;
 mod request_body;
+mod send_file;
 mod upgrade;
+mod wish;
 
 pub use pipeline::Proxy;
 pub use request_body::RequestBody;

@@ -7,18 +7,22 @@ use super::{
     depart::{depart, stay, tell},
     exchange::{Answer, Exchange},
     failure::Failure,
-    fill::Fill,
+    fill::{Fill, Filled},
     page::Page,
     prepare::{cleanse, dress, dress_copy},
-    upgrade,
+    represent::represent,
+    send_file, upgrade,
+    wish::Wish,
 };
 use crate::{
-    cache::{self, Cache, Entry, Kept, Lookup, Permit, Status, Touched},
+    cache::{self, Cache, CacheKey, Content, Entry, Lookup, Permit, Served, Status, Touched, Wanted},
+    encode::{self, Background},
+    files::{self, OpenFile, PublicFolder},
     message::{ConnectionInfo, Handler, Refused, Reply},
     observe::Observe,
     upstream::Upstream,
 };
-use http::{HeaderMap, Method, Request, Response, request::Parts};
+use http::{Request, Response, request::Parts};
 use hyper::body::Incoming;
 use std::{
     future::{Future, poll_fn},
@@ -33,7 +37,11 @@ use std::{
 pub struct Proxy {
     options: Options,
     upstream: Upstream<RequestBody>,
-    cache: Cache,
+    pub(super) cache: Cache,
+    files: Arc<files::Options>,
+    pub(super) public: Option<Arc<PublicFolder>>,
+    pub(super) encode: encode::Options,
+    encoder: Background,
     page: Page,
     observe: Arc<Observe>,
 }
@@ -42,12 +50,16 @@ impl Proxy {
     /// A proxy for this worker.
     pub fn new(
         options: Options,
+        files: files::Options,
+        encode: encode::Options,
         upstream: Upstream<RequestBody>,
         cache: Cache,
         observe: Arc<Observe>,
     ) -> Self {
         let page = Page::new(options.bad_gateway_page.clone());
-        Self { options, upstream, cache, page, observe }
+        let public = files.public.as_deref().map(|folder| Arc::new(PublicFolder::new(folder)));
+        let (files, encoder) = (Arc::new(files), Background::default());
+        Self { options, upstream, cache, files, public, encode, encoder, page, observe }
     }
 
     /// Answers a request; what goes wrong becomes a response.
@@ -80,34 +92,93 @@ impl Proxy {
         if let Some(protocol) = switching {
             // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
             let touched = self.cache.touched_by(&request);
-            let request = dress(request, exchange);
+            let request = dress(request, exchange, &self.files);
             let answer = Box::pin(upgrade::fetch(&self.upstream, exchange, request, protocol)).await?;
             settle(touched, &answer.response);
             return Ok(answer);
         }
-        let response = match self.cache.look_up(&request, exchange.began()).await {
+        let wish = Wish::of(&request, &self.encode);
+        if let Some(response) = self.public_file(&request, &wish, exchange).await {
+            return Ok(response.into());
+        }
+        let (lookup, file) = self.look_up(&request, exchange.began()).await;
+        let response = match lookup {
             Lookup::Fresh(entry, status) => {
-                serve(&entry, &status, request.method(), request.headers(), exchange.began(), exchange)
+                exchange.cached(&status);
+                let wanted = wish.of_stored(request.headers(), exchange);
+                self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request))
             }
             Lookup::Stale(entry, status, permit) => {
-                let response =
-                    serve(&entry, &status, request.method(), request.headers(), exchange.began(), exchange);
+                exchange.cached(&status);
+                let wanted = wish.of_stored(request.headers(), exchange);
+                let response = self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request));
                 if let Some(permit) = permit {
                     self.fill(permit, Arc::new(request.into_parts().0), exchange).run_behind();
                 }
                 response
             }
-            Lookup::Fetch(permit) => Box::pin(self.fetch_to_keep(permit, request, exchange)).await?,
+            Lookup::Fetch(permit) => {
+                return Box::pin(self.fetch_to_keep(permit, request, &wish, exchange))
+                    .await
+                    .map(Answer::from);
+            }
             Lookup::Pass(watch) => {
                 let response = self.fetch(exchange, request).await?;
-                let status = watch.see(&response);
-                tell(response, &status, exchange)
+                let status = watch.see(&response, response.body().file_length());
+                represent(tell(response, &status, exchange), &wish, &self.encode).await
             }
-            Lookup::Bypass(status) => tell(self.fetch(exchange, request).await?, &status, exchange),
+            Lookup::Bypass(status) => {
+                let response = tell(self.fetch(exchange, request).await?, &status, exchange);
+                represent(response, &wish, &self.encode).await
+            }
             Lookup::Nothing => return Err(Failure::NotStored),
-            Lookup::Off => self.fetch(exchange, request).await?,
+            Lookup::Off => represent(self.fetch(exchange, request).await?, &wish, &self.encode).await,
         };
         Ok(response.into())
+    }
+
+    /// What the cache has to say. A stored file is opened again, or looked at now and then; what is no longer what it was is
+    /// forgotten, and looked up once more.
+    async fn look_up(&self, request: &Request<RequestBody>, now: Instant) -> (Lookup, Option<OpenFile>) {
+        loop {
+            let lookup = self.cache.look_up(request, now).await;
+            let entry = lookup.entry().filter(|entry| entry.is_to_be_looked_at(now));
+            let Some((entry, origin)) = entry.and_then(|entry| Some((entry, entry.origin()?))) else {
+                return (lookup, None);
+            };
+            // In a box: most of what is stored is no file.
+            match Box::pin(send_file::reopen(origin, &self.files)).await {
+                Ok(file) => return (lookup, Some(file)),
+                Err(_) => self.cache.forget(request, entry),
+            }
+        }
+    }
+
+    /// A stored response as the answer to a request. `file` is its body's, where that is not in memory. `key` says under what it
+    /// is stored.
+    pub(super) fn serve(
+        &self,
+        entry: &Arc<Entry>,
+        status: Option<&Status>,
+        file: Option<OpenFile>,
+        wanted: &Wanted,
+        key: impl FnOnce() -> CacheKey,
+    ) -> Response<Source> {
+        cache::serve(entry, status, wanted).map(|served| match (served, file) {
+            (Served::Bytes(bytes), _) => Source::Bytes(bytes),
+            (Served::Pieces(pieces), _) => Source::Pieces(pieces),
+            (Served::Encode(bytes, encoding), _) => {
+                if let Some(job) = self.cache.job(entry, encoding, key) {
+                    self.encoder.submit(job.body(), encoding, |encoded| job.finish(encoded));
+                }
+                let length = bytes.len() as u64;
+                Source::Bytes(bytes).encoded(encoding, Some(length), 0)
+            }
+            (Served::File(extent, encoding), Some(file)) => {
+                Source::of_file(file, extent, encoding.map(|encoding| (encoding, 0)))
+            }
+            (Served::Nothing | Served::File(..), _) => Source::Empty,
+        })
     }
 
     /// Asks the worker.
@@ -118,14 +189,14 @@ impl Proxy {
     ) -> Result<Response<Source>, Failure> {
         self.wait_with_page(exchange).await?;
         let touched = self.cache.touched_by(&request);
-        let request = dress(request, exchange);
+        let request = dress(request, exchange, &self.files);
         let fault = request.body().fault();
         let response = self.upstream.send(request).await;
         let response = response.map_err(|error| Failure::of_fetch(error, &fault))?;
         exchange.worker_answered();
         let response = stay(response)?;
         settle(touched, &response);
-        Ok(depart(response.map(Source::Worker)))
+        send_file::resolve(depart(response), &self.files).await.map(Response::from)
     }
 
     /// Asks the worker for what may be stored, or may be stored already.
@@ -133,25 +204,34 @@ impl Proxy {
         &self,
         permit: Permit,
         request: Request<RequestBody>,
+        wish: &Wish,
         exchange: &mut Exchange,
     ) -> Result<Response<Source>, Failure> {
         self.wait_with_page(exchange).await?;
         let request = Arc::new(request.into_parts().0);
         let filled = self.fill(permit, request.clone(), exchange).run().await?;
         exchange.worker_answered();
-        Ok(match filled {
-            Kept::Stored(entry, status) => {
-                // It may have been fetched for long.
-                serve(&entry, &status, &request.method, &request.headers, Instant::now(), exchange)
+        let (entry, status) = match filled {
+            Filled::Stored(entry, status) => (entry, status),
+            Filled::Passed(response, status) => {
+                return Ok(represent(tell(response, &status, exchange), wish, &self.encode).await);
             }
-            Kept::Passed(response, status) => tell(response.map(Source::from), &status, exchange),
-        })
+        };
+        let file = match (entry.body(), entry.origin()) {
+            (Content::File(_), Some(origin)) => Some(send_file::reopen(origin, &self.files).await?),
+            _ => None,
+        };
+        exchange.cached(&status);
+        // It may have been fetched for long.
+        let wanted = Wanted { now: Instant::now(), ..wish.of_stored(&request.headers, exchange) };
+        let key = || CacheKey::new(&request.headers, CacheKey::target_of(&request.uri));
+        Ok(self.serve(&entry, Some(&status), file, &wanted, key))
     }
 
     /// A fetch on behalf of this request, which may go on without it.
     fn fill(&self, permit: Permit, asked: Arc<Parts>, exchange: &mut Exchange) -> Fill {
-        let headers = dress_copy(&asked.headers, exchange);
-        Fill { upstream: self.upstream.clone(), permit, asked, headers }
+        let headers = dress_copy(&asked.headers, exchange, &self.files);
+        Fill { upstream: self.upstream.clone(), files: self.files.clone(), permit, asked, headers }
     }
 
     /// While the worker boots, a browser is better told so than left to wait.
@@ -190,19 +270,6 @@ fn settle<B>(touched: Option<Touched>, response: &Response<B>) {
     if let Some(touched) = touched {
         touched.changed(response.status(), response.headers());
     }
-}
-
-/// A stored response as the answer to a request with these fields.
-fn serve(
-    entry: &Entry,
-    status: &Status,
-    method: &Method,
-    headers: &HeaderMap,
-    now: Instant,
-    exchange: &mut Exchange,
-) -> Response<Source> {
-    exchange.cached(status);
-    cache::serve(entry, status, method, headers, now, exchange.started()).map(Source::from)
 }
 
 /// The future's output, or `None` if it panicked: one bad request must not take its connection's others with it. (The

@@ -1,7 +1,10 @@
 //! The request as the worker gets it.
 
 use super::{Options, RequestBody, exchange::Exchange, failure::Failure};
-use crate::message::{Refusal, forwarded, hop};
+use crate::{
+    files,
+    message::{Refusal, forwarded, hop},
+};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri, Version,
@@ -11,6 +14,7 @@ use http_body::Body;
 use std::{net::SocketAddr, time::UNIX_EPOCH};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SENDFILE_TYPE: HeaderName = HeaderName::from_static("x-sendfile-type");
 const REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 
 /// Removes what must not be passed on, and what only a trusted peer may claim; from here on the header can be believed.
@@ -28,8 +32,12 @@ pub(super) fn cleanse(
 }
 
 /// Adds what the application wants to know, and frames the body.
-pub(super) fn dress(mut request: Request<RequestBody>, exchange: &mut Exchange) -> Request<RequestBody> {
-    add_fields(request.headers_mut(), exchange);
+pub(super) fn dress(
+    mut request: Request<RequestBody>,
+    exchange: &mut Exchange,
+    files: &files::Options,
+) -> Request<RequestBody> {
+    add_fields(request.headers_mut(), exchange, files);
     *request.version_mut() = Version::HTTP_11;
     let unknown_length = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
     if unknown_length {
@@ -43,13 +51,16 @@ pub(super) fn dress(mut request: Request<RequestBody>, exchange: &mut Exchange) 
 }
 
 /// The same for a copy of the fields of a request without a body.
-pub(super) fn dress_copy(original: &HeaderMap, exchange: &mut Exchange) -> HeaderMap {
+pub(super) fn dress_copy(original: &HeaderMap, exchange: &mut Exchange, files: &files::Options) -> HeaderMap {
     let mut copy = original.clone();
-    add_fields(&mut copy, exchange);
+    add_fields(&mut copy, exchange, files);
     copy
 }
 
-fn add_fields(headers: &mut HeaderMap, exchange: &mut Exchange) {
+fn add_fields(headers: &mut HeaderMap, exchange: &mut Exchange, files: &files::Options) {
+    if files.send_file {
+        headers.insert(SENDFILE_TYPE, files.send_file_header.spelled.clone());
+    }
     forwarded::extend(headers, exchange.connection(), exchange.client());
     if let Entry::Vacant(slot) = headers.entry(REQUEST_START) {
         slot.insert(request_start(exchange));

@@ -81,7 +81,7 @@ impl Stage {
         let observe = Arc::new(Observe::to(&null, &null, &config.log).unwrap());
         let cache = Cache::new(config.cache.clone());
         let upstream = runtime.block_on(async { Upstream::start(config.upstream(None, false)) });
-        let proxy = Proxy::new(config.proxy, upstream, cache.clone(), observe);
+        let proxy = Proxy::new(config.proxy, config.files, config.encode, upstream, cache.clone(), observe);
         let local = (Ipv4Addr::LOCALHOST, 80).into();
         let connection = Arc::new(ConnectionInfo::new((Ipv4Addr::LOCALHOST, 50_000).into(), local));
         let stage = Self { proxy, connection, cache, runtime };

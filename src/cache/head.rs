@@ -1,0 +1,213 @@
+//! All of a stored response but its body.
+
+use super::{
+    Options,
+    policy::{self, Asked, Freshness},
+    reason::Reason,
+    status::{CACHE_STATUS, X_CACHE},
+    vary::Selector,
+};
+use crate::message::{
+    date,
+    encodable::{self, SHORTEST},
+    hop,
+};
+use bytes::BytesMut;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::time::SystemTime;
+
+/// All of a response that can be stored but for its body.
+#[derive(Debug, Clone)]
+pub struct Head {
+    status: StatusCode,
+    /// With room for what every hit is told: cloned and then enlarged, a map would be allocated twice.
+    headers: HeaderMap,
+    /// Whether caches nearer to the origin have said something of themselves.
+    pub(super) is_relayed: bool,
+    /// How it may be sent in an encoding.
+    negotiated: Negotiated,
+    selector: Selector,
+    pub(super) freshness: Freshness,
+}
+
+/// Whether a response is sent in an encoding to those who accept it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Negotiated {
+    No,
+    Yes,
+    /// And its `Vary` has been made to say so; as it came it did not.
+    Told,
+}
+
+impl Head {
+    /// The head of a response as it is stored: without what concerned one connection or one visitor only. Hop-by-hop fields
+    /// must be gone already.
+    ///
+    /// # Errors
+    /// Why it may not be stored.
+    pub fn new(
+        asked: &Asked,
+        status: StatusCode,
+        headers: &HeaderMap,
+        length: Option<u64>,
+        options: &Options,
+    ) -> Result<Self, Reason> {
+        let freshness = policy::freshness(asked, status, headers, &options.fingerprinted)?;
+        let selector = Selector::of(headers, asked.headers).ok_or(Reason::Vary)?;
+        let is_relayed = headers.contains_key(CACHE_STATUS);
+        let mut compact = compact(headers, asked.answered);
+        let negotiated = if options.offer.is_empty() || !encodable::is_encodable(status, headers, length) {
+            Negotiated::No
+        } else if encodable::add_vary(&mut compact) {
+            Negotiated::Told
+        } else {
+            Negotiated::Yes
+        };
+        Ok(Self { status, headers: compact, is_relayed, negotiated, selector, freshness })
+    }
+
+    /// The head of a file that is no response of the worker's, and whether it is sent in encodings.
+    pub fn of_file(mut headers: HeaderMap, encodable: bool) -> Self {
+        let negotiated = if encodable { Negotiated::Told } else { Negotiated::No };
+        if encodable {
+            encodable::add_vary(&mut headers);
+        }
+        Self {
+            status: StatusCode::OK,
+            headers,
+            is_relayed: false,
+            negotiated,
+            selector: Selector::default(),
+            freshness: Freshness::NONE,
+        }
+    }
+
+    /// The same with what a 304 says of it (RFC 9111 §3.2, §4.3.4), for the client that caused this, and whether it may still
+    /// be stored for others.
+    pub fn renewed(
+        &self,
+        asked: &Asked,
+        not_modified: &HeaderMap,
+        length: u64,
+        options: &Options,
+    ) -> (Self, Result<(), Reason>) {
+        let mut headers = self.headers.clone();
+        if self.negotiated == Negotiated::Told {
+            encodable::remove_vary(&mut headers);
+        }
+        // It was the stored response's; this one's may be absent, and then it is young.
+        headers.remove(header::DATE);
+        headers.remove(header::AGE);
+        if !self.is_relayed {
+            headers.remove(CACHE_STATUS);
+        }
+        for name in not_modified.keys().filter(|name| !describes_body(name)) {
+            headers.remove(name);
+            for value in not_modified.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        match Self::new(asked, self.status, &headers, Some(length), options) {
+            Ok(head) => (head, Ok(())),
+            Err(reason) => (self.for_one(headers), Err(reason)),
+        }
+    }
+
+    /// The same with these fields, for the one client that gets it. Cookies are for that client.
+    fn for_one(&self, mut headers: HeaderMap) -> Self {
+        if self.negotiated == Negotiated::Told {
+            encodable::add_vary(&mut headers);
+        }
+        let is_relayed = headers.contains_key(CACHE_STATUS);
+        hop::retain(&mut headers, |name| !name.as_str().starts_with("proxy-"));
+        headers.insert(X_CACHE, HeaderValue::from_static("hit"));
+        Self { headers, is_relayed, freshness: Freshness::NONE, ..self.clone() }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The fields, as they are sent with a hit.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Which requests it fits.
+    pub fn selector(&self) -> &Selector {
+        &self.selector
+    }
+
+    /// Whether it is of use to anybody but the one who asked.
+    pub fn is_reusable(&self) -> bool {
+        self.freshness.is_reusable()
+    }
+
+    /// Whether a body of so many bytes is sent in an encoding to those who accept it. One that came in pieces may have
+    /// turned out too short.
+    pub fn is_encodable(&self, length: u64) -> bool {
+        self.negotiated != Negotiated::No && length >= SHORTEST
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn weight(&self) -> usize {
+        weight_of(&self.headers) + self.selector.weight()
+    }
+}
+
+/// Fields that a 304 does not change, since they describe the stored body (RFC 9111 §3.2).
+fn describes_body(name: &HeaderName) -> bool {
+    [
+        header::CONTENT_ENCODING,
+        header::CONTENT_LENGTH,
+        header::CONTENT_RANGE,
+        header::ETAG,
+        header::TRANSFER_ENCODING,
+    ]
+    .contains(name)
+        || name == "content-md5"
+}
+
+/// Bytes of memory that a header holds.
+pub fn weight_of(headers: &HeaderMap) -> usize {
+    /// What a field costs beside its bytes: its slots in the map, twice over as maps grow by doubling.
+    const FIELD: usize = 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>() + 24);
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum()
+}
+
+/// The fields worth keeping, their values in one piece of memory: as they came, each holds on to the whole buffer that it
+/// was read into. A response without a date gets the one of its arrival (RFC 9110 §6.6.1).
+pub(super) fn compact(headers: &HeaderMap, answered: SystemTime) -> HeaderMap {
+    let kept = || headers.iter().filter(|(name, _)| is_stored(name));
+    let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
+    let mut compact = HeaderMap::with_capacity(kept().count() + 5);
+    for (name, value) in kept() {
+        values.extend_from_slice(value.as_bytes());
+        let bytes = values.split().freeze();
+        // What was a value is one.
+        let value = HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| value.clone());
+        compact.append(name, value);
+    }
+    compact.entry(header::DATE).or_insert_with(|| date::format(answered));
+    compact.insert(header::AGE, HeaderValue::from_static("0"));
+    compact.insert(X_CACHE, HeaderValue::from_static("hit"));
+    compact.entry(CACHE_STATUS).or_insert(HeaderValue::from_static("thrust"));
+    compact
+}
+
+/// Takes the cookies out of a response that is for everybody: the first visitor does not get them either.
+pub fn strip_cookies(headers: &mut HeaderMap) {
+    for name in policy::SET_COOKIE {
+        headers.remove(name);
+    }
+}
+
+/// Whether a field is kept: not a visitor's cookie, not what is between us and the worker (RFC 9111 §3.1), not what says
+/// something of the body's way here, and not `Age`, which is counted from here on.
+fn is_stored(name: &HeaderName) -> bool {
+    !matches!(*name, header::AGE | header::CONTENT_LENGTH | header::TRAILER)
+        && *name != X_CACHE
+        && !policy::SET_COOKIE.contains(name)
+        && !name.as_str().starts_with("proxy-")
+}

@@ -1,0 +1,168 @@
+//! Files of the public folder, which are served without asking the worker. Small ones lie in the cache's memory, and are
+//! looked at again after a second.
+
+use super::{Proxy, body::Source, exchange::Exchange, represent::represent, wish::Wish};
+use crate::{
+    cache::{Cache, CacheKey, Content, Entry, Head, Origin},
+    files::{Found, OpenFile, PublicFolder, etag, last_modified},
+    message::{
+        encodable,
+        encoding::{self, Encoding, Offer},
+    },
+};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use std::{iter, sync::Arc, time::Instant};
+use tokio::task::spawn_blocking;
+
+/// What changes its name with its content may be kept for ever.
+const FINGERPRINTED: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// Of anything else is asked each time whether it has changed.
+const OTHER: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
+
+/// A file that is there.
+enum Public {
+    /// In memory.
+    Shelved(Arc<Entry>),
+    /// Too large for that.
+    OnDisk(Found),
+}
+
+impl Proxy {
+    /// The file of the public folder that a request names, as its answer; `None` if there is none.
+    pub(super) async fn public_file<B: Body>(
+        &self,
+        request: &Request<B>,
+        wish: &Wish,
+        exchange: &mut Exchange,
+    ) -> Option<Response<Source>> {
+        let folder = self.public.as_ref()?;
+        if !matches!(wish.method, Method::GET | Method::HEAD) || !request.body().is_end_stream() {
+            return None;
+        }
+        let (name, headers) = (request.uri().path(), request.headers());
+        let file = self.find_public(folder, name, exchange.began()).await?;
+        exchange.public_file();
+        Some(match file {
+            Public::Shelved(entry) => {
+                let wanted = wish.of_stored(headers, exchange);
+                self.serve(&entry, None, None, &wanted, || CacheKey::of_file(name))
+            }
+            Public::OnDisk(found) => {
+                let fingerprinted = self.cache.is_fingerprinted(name);
+                let response = from_disk(found, fingerprinted, headers, wish, self.encode.offer);
+                represent(response, wish, &self.encode).await
+            }
+        })
+    }
+
+    /// Looks on the shelf, and every second on the disk.
+    async fn find_public(&self, folder: &Arc<PublicFolder>, name: &str, now: Instant) -> Option<Public> {
+        let shelved = self.cache.shelved(name);
+        let is_good = |entry: &&Arc<Entry>| entry.origin().is_some_and(|origin| !origin.is_due(now));
+        if let Some(entry) = shelved.as_ref().filter(is_good) {
+            return Some(Public::Shelved(entry.clone()));
+        }
+        let (folder, name, cache, offer) =
+            (folder.clone(), name.to_owned(), self.cache.clone(), self.encode.offer);
+        spawn_blocking(move || look(&folder, &name, &cache, offer, shelved)).await.ok()?
+    }
+}
+
+/// Looks what is on the disk, and puts it on the shelf if it fits.
+fn look(
+    folder: &PublicFolder,
+    name: &str,
+    cache: &Cache,
+    offer: Offer,
+    shelved: Option<Arc<Entry>>,
+) -> Option<Public> {
+    let opened = Instant::now();
+    let Some(found) = folder.find(name) else {
+        if shelved.is_some() {
+            cache.clear_from_shelf(name);
+        }
+        return None;
+    };
+    let encoded = encoded(&found, offer).map(|(_, file)| file);
+    let files: Vec<_> = iter::once(&found.file).chain(encoded).map(|file| file.named().clone()).collect();
+    if let Some(entry) = shelved
+        && entry.origin().is_some_and(|origin| origin.files() == files)
+    {
+        return Some(Public::Shelved(entry));
+    }
+    let Some(entry) = read(&found, name, cache, offer, Origin::new(files, opened)) else {
+        return Some(Public::OnDisk(found));
+    };
+    let entry = Arc::new(entry);
+    cache.shelve(name, entry.clone());
+    Some(Public::Shelved(entry))
+}
+
+/// Reads a file into memory, and what is beside it; `None` if that is too large, or changes meanwhile.
+fn read(found: &Found, name: &str, cache: &Cache, offer: Offer, origin: Origin) -> Option<Entry> {
+    if !origin.files().iter().all(|file| cache.takes(file.length)) {
+        return None;
+    }
+    let read = |file: &OpenFile| cache.own(file.read().ok()?);
+    let body = read(&found.file)?;
+    let given = encoded(found, offer).map(|(encoding, file)| Some((encoding, read(file)?)));
+    let given: Vec<_> = given.collect::<Option<_>>()?;
+    let headers = describe(found, cache.is_fingerprinted(name));
+    let encodable =
+        !offer.is_empty() && encodable::is_encodable(StatusCode::OK, &headers, Some(origin.length()));
+    let head = Head::of_file(headers, encodable || !given.is_empty());
+    let arrived = Instant::now();
+    let entry = Entry::of_file(head, Content::Memory(body), origin, arrived);
+    Some(if given.is_empty() { entry } else { entry.with_given(given) })
+}
+
+/// The response that a file is which is not in memory.
+fn from_disk(
+    found: Found,
+    fingerprinted: bool,
+    request: &HeaderMap,
+    wish: &Wish,
+    offer: Offer,
+) -> Response<Source> {
+    let mut headers = describe(&found, fingerprinted);
+    let given = Offer::new(encoded(&found, offer).map(|(encoding, _)| encoding));
+    let given = offer.only(|encoding| given.contains(encoding));
+    if !given.is_empty() {
+        encodable::add_vary(&mut headers);
+    }
+    // The best of those that are there, not the best of all.
+    let is_welcome = wish.encoding.is_some() && !wish.is_for_part();
+    let chosen = encoding::choose(request, &given).filter(|_| is_welcome);
+    let sibling = chosen.and_then(|chosen| encoded(&found, offer).find(|(encoding, _)| *encoding == chosen));
+    let file = match sibling {
+        Some((encoding, file)) => {
+            encodable::encode_head(&mut headers, encoding);
+            file.clone()
+        }
+        None => found.file,
+    };
+    let mut response = Response::new(Source::from(file));
+    *response.headers_mut() = headers;
+    response
+}
+
+/// What is beside a file in encodings that are offered.
+fn encoded(found: &Found, offer: Offer) -> impl Iterator<Item = (Encoding, &OpenFile)> {
+    let siblings = Encoding::ALL.into_iter().zip(&found.siblings);
+    siblings
+        .filter_map(|(encoding, file)| Some((encoding, file.as_ref()?)))
+        .filter(move |(encoding, _)| offer.contains(*encoding))
+}
+
+/// What is said of a file.
+fn describe(found: &Found, fingerprinted: bool) -> HeaderMap {
+    let named = found.file.named();
+    HeaderMap::from_iter([
+        (header::CONTENT_TYPE, found.kind.clone()),
+        (header::CACHE_CONTROL, if fingerprinted { FINGERPRINTED } else { OTHER }),
+        (header::LAST_MODIFIED, last_modified(named)),
+        (header::ETAG, etag(named)),
+        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+    ])
+}

@@ -1,0 +1,106 @@
+//! The file that the worker names in place of a body (`X-Sendfile`).
+
+use super::{RequestBody, body::Source, failure::Failure};
+use crate::{
+    cache::Origin,
+    files::{self, OpenError, OpenFile, content_type, etag, last_modified, open_named},
+    message::file::NamedFile,
+    upstream::ResponseBody,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use std::{path::Path, sync::Arc};
+use tokio::task::spawn_blocking;
+
+/// A response whose body is either the worker's own or a file.
+pub(super) enum Resolved {
+    Worker(Response<ResponseBody<RequestBody>>),
+    File(Response<OpenFile>),
+}
+
+impl From<Resolved> for Response<Source> {
+    fn from(resolved: Resolved) -> Self {
+        match resolved {
+            Resolved::Worker(response) => response.map(Source::Worker),
+            Resolved::File(response) => response.map(Source::from),
+        }
+    }
+}
+
+/// The worker's response; where it names a file, with that for its body. The name never goes on.
+///
+/// # Errors
+/// There is no such file, or it must not be sent.
+pub(super) async fn resolve(
+    mut response: Response<ResponseBody<RequestBody>>,
+    options: &Arc<files::Options>,
+) -> Result<Resolved, Failure> {
+    let name = response.headers_mut().remove(&options.send_file_header.name);
+    let Some(name) = name.filter(|_| options.send_file && !has_no_body(response.status())) else {
+        return Ok(Resolved::Worker(response));
+    };
+    // In a box: most responses name none.
+    let file = Box::pin(open(name, options.clone())).await?;
+    let (mut head, _) = response.into_parts();
+    if head.status == StatusCode::PARTIAL_CONTENT {
+        // All of it is here: what of it is sent is for us to say.
+        head.status = StatusCode::OK;
+        head.headers.remove(header::CONTENT_RANGE);
+    }
+    describe(&mut head.headers, head.status, file.named());
+    Ok(Resolved::File(Response::from_parts(head, file)))
+}
+
+/// Statuses that come without a body (RFC 9110 §15).
+fn has_no_body(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Opens the file of something stored anew.
+///
+/// # Errors
+/// It is not what it was.
+pub(super) async fn reopen(origin: &Origin, options: &Arc<files::Options>) -> Result<OpenFile, OpenError> {
+    let Some(named) = origin.files().first().cloned() else { return Err(OpenError::Missing) };
+    let options = options.clone();
+    let reopened = spawn_blocking(move || {
+        let file = files::reopen(&named, &options.send_file_roots)?;
+        if *file.named() == named { Ok(file) } else { Err(OpenError::Missing) }
+    });
+    reopened.await.unwrap_or(Err(OpenError::Missing))
+}
+
+async fn open(name: HeaderValue, options: Arc<files::Options>) -> Result<OpenFile, Failure> {
+    let shown = String::from_utf8_lossy(name.as_bytes()).into_owned();
+    let opened = spawn_blocking(move || open_named(&name, &options.send_file_roots)).await;
+    let opened = opened.map_err(|_| Failure::Panic)?;
+    opened.map_err(|error| {
+        tracing::warn!(file = shown, %error, "the worker has named a file that cannot be sent");
+        error.into()
+    })
+}
+
+/// What the worker has not said of the file.
+fn describe(headers: &mut HeaderMap, status: StatusCode, file: &NamedFile) {
+    // That of the worker's own body, which is empty.
+    headers.remove(header::CONTENT_LENGTH);
+    if !headers.contains_key(header::CONTENT_TYPE)
+        && let Some(kind) = kind(headers, &file.path)
+    {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if status != StatusCode::OK {
+        return;
+    }
+    headers.entry(header::LAST_MODIFIED).or_insert_with(|| last_modified(file));
+    headers.entry(header::ETAG).or_insert_with(|| etag(file));
+    headers.entry(header::ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
+}
+
+/// The type of what is in the file: of `application.js.gz` that of the script, if the worker says that it is encoded.
+fn kind(headers: &HeaderMap, path: &Path) -> Option<HeaderValue> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        content_type(&path.with_extension(""))
+    } else {
+        content_type(path)
+    }
+}

@@ -1,0 +1,48 @@
+//! What of a request decides the form of its answer. The rest of it may be on its way to the worker by then.
+
+use super::exchange::Exchange;
+use crate::{
+    cache::Wanted,
+    encode,
+    message::{
+        conditional, encodable,
+        encoding::{self, Encoding},
+    },
+};
+use http::{HeaderMap, Method, Request, header};
+
+/// The form in which a client wants its answer.
+pub(super) struct Wish {
+    pub(super) method: Method,
+    /// The best encoding that the client accepts, if it may have one.
+    pub(super) encoding: Option<Encoding>,
+    /// The whole header where it has conditions or a range.
+    special: Option<Box<HeaderMap>>,
+}
+
+impl Wish {
+    pub(super) fn of<B>(request: &Request<B>, options: &encode::Options) -> Self {
+        let (method, headers) = (request.method().clone(), request.headers());
+        let encoding = encoding::choose(headers, &options.offer)
+            .filter(|_| !(options.disable_on_auth && encodable::request_concerns_auth(headers)));
+        let is_special = matches!(method, Method::GET | Method::HEAD) && !conditional::is_plain(headers);
+        let special = is_special.then(|| Box::new(headers.clone()));
+        Self { method, encoding, special }
+    }
+
+    /// What the request says of conditions and ranges; nothing where only other methods than GET and HEAD are concerned.
+    pub(super) fn conditions(&self) -> Option<&HeaderMap> {
+        self.special.as_deref()
+    }
+
+    /// Whether a part is asked for: of the identity form then.
+    pub(super) fn is_for_part(&self) -> bool {
+        self.conditions().is_some_and(|conditions| conditions.contains_key(header::RANGE))
+    }
+
+    /// What is wanted of something stored, by a request with these fields.
+    pub(super) fn of_stored<'a>(&'a self, headers: &'a HeaderMap, exchange: &Exchange) -> Wanted<'a> {
+        let (now, date) = (exchange.began(), exchange.started());
+        Wanted { method: &self.method, headers, encoding: self.encoding, now, date }
+    }
+}
