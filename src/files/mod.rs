@@ -1,4 +1,19 @@
 //! Files that are sent in place of the worker's bodies (`X-Sendfile`), and those of the public folder.
+//!
+//! What a path leads to is decided in `open.rs`, once, for all of them. Whatever touches a disk here blocks, but for
+//! [`FileBody`], which takes care of that itself.
+
+mod body;
+mod kind;
+mod name;
+mod open;
+mod public;
+
+pub use body::{FileBody, Piece};
+pub use kind::{content_type, etag, last_modified};
+pub use name::{Named, named, open_named};
+pub use open::{OpenError, OpenFile, open, reopen};
+pub use public::{Found, PublicFolder, candidates};
 
 use http::HeaderName;
 use std::path::PathBuf;

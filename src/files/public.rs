@@ -1,0 +1,141 @@
+//! The public folder: what Rails' own file server (`ActionDispatch::FileHandler`) would send.
+//!
+//! Differences: no name that begins with a dot is served, but for `.well-known`; `..` in a path is not resolved but is
+//! such a name too; and what links lead out of the folder to is not there.
+
+use super::{
+    kind::content_type,
+    open::{OpenError, OpenFile, open},
+};
+use crate::message::encoding::Encoding;
+use http::HeaderValue;
+use percent_encoding::percent_decode_str;
+use std::{
+    fs,
+    path::{Path, PathBuf, absolute},
+};
+
+/// What a file without a known type is sent as.
+const UNKNOWN: &str = "text/plain";
+
+/// A folder whose files anybody may have.
+#[derive(Debug, Clone)]
+pub struct PublicFolder {
+    /// As the roots that files are opened under.
+    folder: [PathBuf; 1],
+}
+
+/// A file of the public folder.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The file itself.
+    pub file: OpenFile,
+    /// Its `Content-Type`: `text/plain` where it is unknown, as Rails says.
+    pub kind: HeaderValue,
+    /// The same content encoded, from the files beside it: in the order of [`Encoding::ALL`].
+    pub siblings: [Option<OpenFile>; 3],
+}
+
+/// The names in the folder that the path of a request target may stand for, in the order in which they are tried: the path
+/// itself, a page of that name, the index of a folder of that name. Where the path has an extension of a known type it
+/// stands for itself alone. What follows a `?` does not count; where there is no path, or it is none for files, there are
+/// no names.
+pub fn candidates(target: &str) -> [Option<String>; 3] {
+    match clean(target) {
+        None => [None, None, None],
+        Some(root) if root.is_empty() => [None, None, Some("index.html".to_owned())],
+        Some(path) if content_type(Path::new(&path)).is_some() => [Some(path), None, None],
+        Some(path) => {
+            let (page, index) = (format!("{path}.html"), format!("{path}/index.html"));
+            [Some(path), Some(page), Some(index)]
+        }
+    }
+}
+
+impl PublicFolder {
+    /// This folder, which may come to be later.
+    pub fn new(folder: &Path) -> Self {
+        // Only a working directory that was removed has no name.
+        Self { folder: [absolute(folder).unwrap_or_else(|_| folder.to_owned())] }
+    }
+
+    /// The file that a request target stands for, if there is one that can be read; asks the disk. Whether the method is
+    /// GET or HEAD is the caller's to know.
+    pub fn find(&self, target: &str) -> Option<Found> {
+        let [path, page, index] = candidates(target);
+        let there = path.as_ref().map_or(There::Folder, |path| self.look(path));
+        let file = path
+            .filter(|_| there == There::File)
+            .and_then(|path| self.open(&path))
+            .or_else(|| self.open_existing(&page?))
+            // Without the folder there is no need to look for what is in it.
+            .or_else(|| self.open_existing(&index.filter(|_| there == There::Folder)?))?;
+        let kind = content_type(&file.named().path).unwrap_or(HeaderValue::from_static(UNKNOWN));
+        let siblings = Encoding::ALL.map(|encoding| self.sibling(&file, encoding));
+        Some(Found { file, kind, siblings })
+    }
+
+    fn sibling(&self, file: &OpenFile, encoding: Encoding) -> Option<OpenFile> {
+        let mut name = file.named().path.clone().into_os_string();
+        name.push(match encoding {
+            Encoding::Zstd => ".zst",
+            Encoding::Brotli => ".br",
+            Encoding::Gzip => ".gz",
+        });
+        self.open_existing(&name)
+    }
+
+    /// Opening takes a dozen system calls, finding out that there is nothing to open only one.
+    fn open_existing(&self, name: &(impl AsRef<Path> + ?Sized)) -> Option<OpenFile> {
+        (self.look(name) == There::File).then(|| self.open(name))?
+    }
+
+    fn look(&self, name: &(impl AsRef<Path> + ?Sized)) -> There {
+        match fs::metadata(self.folder[0].join(name)) {
+            Ok(found) if found.is_file() => There::File,
+            Ok(found) if found.is_dir() => There::Folder,
+            _ => There::Nothing,
+        }
+    }
+
+    fn open(&self, name: &(impl AsRef<Path> + ?Sized)) -> Option<OpenFile> {
+        let path = self.folder[0].join(name);
+        match open(&path, &self.folder) {
+            Ok(file) => Some(file),
+            Err(OpenError::Missing) => None,
+            Err(error) => {
+                tracing::debug!(path = %path.display(), %error, "a public file is not sent");
+                None
+            }
+        }
+    }
+}
+
+/// What a name stands for at first sight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum There {
+    File,
+    Folder,
+    Nothing,
+}
+
+/// The target's path decoded, relative to the folder, without empty components.
+fn clean(target: &str) -> Option<String> {
+    let path = target.split('?').next()?.strip_prefix('/')?;
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    let mut cleaned = String::with_capacity(decoded.len());
+    for component in decoded.split('/').filter(|component| !component.is_empty()) {
+        let is_well_known = cleaned.is_empty() && component == ".well-known";
+        if component.contains('\0') || (component.starts_with('.') && !is_well_known) {
+            return None;
+        }
+        if !cleaned.is_empty() {
+            cleaned.push('/');
+        }
+        cleaned.push_str(component);
+    }
+    Some(cleaned)
+}
+
+#[cfg(test)]
+mod tests;
