@@ -4,7 +4,10 @@ use super::open::OpenFile;
 use crate::message::BodyError;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr};
+use rustix::{
+    fd::AsFd,
+    io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr},
+};
 use std::{
     collections::VecDeque,
     fmt,
@@ -17,8 +20,10 @@ use std::{
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// The most that is read at once.
+/// The most that is read at once at first…
 const CHUNK: usize = 64 * 1024;
+/// … and once another thread has to do it, since each time costs as much as copying 100 KB.
+const LARGE_CHUNK: usize = 256 * 1024;
 
 /// What a body consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub struct FileBody {
     pieces: VecDeque<Piece>,
     /// Bytes of the pieces that are left.
     left: u64,
+    /// The most that is read at once.
+    chunk: usize,
     /// Whether the kernel can be asked for what it has in memory.
     asks_memory: bool,
     /// A read that another thread is at.
@@ -66,21 +73,30 @@ impl FileBody {
     pub fn new(file: OpenFile, pieces: impl IntoIterator<Item = Piece>) -> Self {
         let pieces: VecDeque<_> = pieces.into_iter().filter(|piece| piece.len() > 0).collect();
         let left = pieces.iter().map(Piece::len).fold(0, u64::saturating_add);
-        Self { file, pieces, left, asks_memory: true, reading: None, buffers: Buffers::default() }
+        Self {
+            file,
+            pieces,
+            left,
+            chunk: CHUNK,
+            asks_memory: true,
+            reading: None,
+            buffers: Buffers::default(),
+        }
     }
 
     /// The next bytes of the file, if they are there at once; otherwise they will be in `reading`.
     fn read(&mut self, range: &Range<u64>) -> Option<Read> {
-        let mut buffer = self.buffers.take(CHUNK.min(size(self.left)));
+        let mut buffer = self.buffers.take(self.chunk.min(size(self.left)));
         let wanted = buffer.len().min(size(range.end - range.start));
         if self.asks_memory {
-            match read_from_memory(&self.file, &mut buffer[..wanted], range.start) {
+            match read_from_memory(self.file.as_fd(), &mut buffer[..wanted], range.start) {
                 Ok(length) => return Some((buffer, Ok(length))),
                 Err(Errno::AGAIN) => {}
                 // Not by this kernel or file system; if anything else is wrong the disk will say so.
                 Err(_) => self.asks_memory = false,
             }
         }
+        self.chunk = LARGE_CHUNK;
         let (file, start) = (self.file.clone(), range.start);
         self.reading = Some(spawn_blocking(move || {
             let read = retry_on_intr(|| pread(&file, &mut buffer[..wanted], start));
@@ -199,10 +215,13 @@ impl Buffers {
     }
 }
 
-fn read_from_memory(file: &OpenFile, buffer: &mut [u8], start: u64) -> Result<usize, Errno> {
+fn read_from_memory(file: impl AsFd + Copy, buffer: &mut [u8], start: u64) -> Result<usize, Errno> {
     retry_on_intr(|| preadv2(file, &mut [IoSliceMut::new(buffer)], start, ReadWriteFlags::NOWAIT))
 }
 
 fn size(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,6 +119,12 @@ impl OpenFile {
         }
         Ok(bytes.into())
     }
+
+    /// One that [`open`] would not give away.
+    #[cfg(test)]
+    pub(super) fn unchecked(file: OwnedFd, named: NamedFile) -> Self {
+        Self(Arc::new(Opened { file, named }))
+    }
 }
 
 impl AsFd for OpenFile {
@@ -244,3 +250,6 @@ fn time(seconds: i64, nanoseconds: impl Into<u64>) -> SystemTime {
     let second = if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
     second.and_then(|second| second.checked_add(fraction)).unwrap_or(UNIX_EPOCH)
 }
+
+#[cfg(test)]
+mod tests;

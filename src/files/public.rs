@@ -136,3 +136,6 @@ fn clean(target: &str) -> Option<String> {
     }
     Some(cleaned)
 }
+
+#[cfg(test)]
+mod tests;

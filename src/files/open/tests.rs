@@ -1,0 +1,296 @@
+use super::*;
+use rustix::{
+    fs::{mknodat, renameat},
+    io::pread,
+};
+use std::{
+    os::unix::{fs::symlink, net::UnixListener},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+};
+use tempfile::TempDir;
+
+/// `inside/`, the root, with `file` and `folder/file`; `outside/file` beside it.
+struct Stage {
+    folder: TempDir,
+    roots: [PathBuf; 1],
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("inside/folder")).unwrap();
+        fs::create_dir(folder.path().join("outside")).unwrap();
+        for name in ["inside/file", "inside/folder/file", "outside/file"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let roots = [folder.path().join("inside")];
+        Self { folder, roots }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What is read, with the root and without.
+    fn both(&self, name: &str) -> [Result<String, OpenError>; 2] {
+        let path = self.path(name);
+        [open(&path, &self.roots).map(|file| text(&file)), open(&path, &[]).map(|file| text(&file))]
+    }
+}
+
+fn text(file: &OpenFile) -> String {
+    let mut bytes = [0; 64];
+    let length = pread(file, &mut bytes, 0).unwrap();
+    String::from_utf8(bytes[..length].to_vec()).unwrap()
+}
+
+fn is_not_regular(path: &str) {
+    let opened = open(Path::new(path), &[]);
+    assert!(matches!(opened, Err(OpenError::NotRegular)), "{path}: {opened:?}");
+}
+
+#[test]
+fn a_file_and_what_is_known_of_it() {
+    let stage = Stage::new();
+    let path = stage.path("inside/file");
+    let file = open(&path, &stage.roots).unwrap();
+    let known = fs::metadata(&path).unwrap();
+    assert_eq!(text(&file), "inside/file");
+    assert_eq!((&file.named().path, file.named().length), (&path, 11));
+    assert_eq!(file.named().modified, known.modified().unwrap());
+    assert_eq!(open(&path, &[]).unwrap().named(), file.named());
+    assert_eq!(open(&stage.path("inside/./folder//file"), &stage.roots).unwrap().named().length, 18);
+}
+
+#[test]
+fn a_changed_file_is_another_one() {
+    let stage = Stage::new();
+    let path = stage.path("inside/file");
+    let named = open(&path, &stage.roots).unwrap().named().clone();
+    assert_eq!(reopen(&named, &stage.roots).unwrap().named(), &named);
+    // Same length, same time of change: only the inode tells.
+    fs::write(stage.path("inside/new"), "inside/FILE").unwrap();
+    fs::File::open(stage.path("inside/new")).unwrap().set_modified(named.modified).unwrap();
+    fs::rename(stage.path("inside/new"), &path).unwrap();
+    let replaced = reopen(&named, &stage.roots).unwrap().named().clone();
+    assert_eq!((replaced.length, replaced.modified), (named.length, named.modified));
+    assert_ne!(replaced, named);
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(reopen(&named, &stage.roots), Err(OpenError::Missing)));
+}
+
+#[test]
+fn what_is_not_there() {
+    let stage = Stage::new();
+    symlink("loop", stage.path("inside/loop")).unwrap();
+    symlink("nowhere", stage.path("inside/dangling")).unwrap();
+    let long = format!("inside/{}", "x".repeat(300));
+    let very_long = "inside/".to_owned() + &"x/".repeat(5_000);
+    for name in
+        ["inside/none", "inside/file/below", "inside/file/", "inside/loop", "inside/dangling", "inside/a\0b"]
+    {
+        for opened in stage.both(name) {
+            assert!(matches!(opened, Err(OpenError::Missing)), "{name}: {opened:?}");
+        }
+    }
+    for name in [&long, &very_long] {
+        assert!(stage.both(name).iter().all(|opened| matches!(opened, Err(OpenError::Missing))));
+    }
+}
+
+#[test]
+fn a_relative_path() {
+    for path in ["", "file", "./file", "../file", "Cargo.toml"] {
+        assert!(matches!(open(Path::new(path), &[]), Err(OpenError::Relative)));
+    }
+}
+
+#[test]
+fn traversal_is_confined() {
+    let stage = Stage::new();
+    for name in ["inside/../outside/file", "inside/folder/../../outside/file", "outside/file"] {
+        let [confined, free] = stage.both(name);
+        assert!(matches!(confined, Err(OpenError::Outside)), "{confined:?}");
+        assert_eq!(free.unwrap(), "outside/file");
+    }
+    let [confined, _] = stage.both("outside/../inside/file");
+    assert_eq!(confined.unwrap(), "inside/file");
+}
+
+#[test]
+fn a_root_is_no_prefix_of_names() {
+    let stage = Stage::new();
+    fs::create_dir(stage.path("inside-too")).unwrap();
+    fs::write(stage.path("inside-too/file"), "").unwrap();
+    assert!(matches!(stage.both("inside-too/file")[0], Err(OpenError::Outside)));
+}
+
+#[test]
+fn a_link_out_and_a_link_in() {
+    let stage = Stage::new();
+    symlink("../outside/file", stage.path("inside/out")).unwrap();
+    symlink("../outside", stage.path("inside/folder-out")).unwrap();
+    symlink(stage.path("inside/folder"), stage.path("inside/in")).unwrap();
+    symlink(stage.path("inside/file"), stage.path("outside/in")).unwrap();
+    for name in ["inside/out", "inside/folder-out/file"] {
+        let [confined, free] = stage.both(name);
+        assert!(matches!(confined, Err(OpenError::Outside)), "{confined:?}");
+        assert_eq!(free.unwrap(), "outside/file");
+    }
+    assert_eq!(stage.both("inside/in/file")[0].as_ref().unwrap(), "inside/folder/file");
+    assert_eq!(stage.both("outside/in")[0].as_ref().unwrap(), "inside/file");
+}
+
+#[test]
+fn roots_may_be_links_and_may_come_later() {
+    let stage = Stage::new();
+    let roots = [stage.path("later"), stage.path("link")];
+    let path = stage.path("inside/file");
+    assert!(matches!(open(&path, &roots), Err(OpenError::Outside)));
+    symlink("inside", stage.path("link")).unwrap();
+    assert_eq!(text(&open(&path, &roots).unwrap()), "inside/file");
+    assert_eq!(text(&open(&stage.path("link/file"), &roots).unwrap()), "inside/file");
+    assert!(matches!(open(&stage.path("outside/file"), &roots), Err(OpenError::Outside)));
+}
+
+/// The attack that checking a path before it is opened cannot withstand.
+#[test]
+fn a_link_that_is_swapped_while_opening_never_leads_out() {
+    let stage = Stage::new();
+    for (name, target) in [("in", "folder"), ("out", "../outside")] {
+        symlink(target, stage.path(&format!("inside/{name}"))).unwrap();
+    }
+    let swapped = stage.path("inside/swapped");
+    let is_done = AtomicBool::new(false);
+    let (mut inside, mut refused) = (0, 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Relaxed) {
+                // A real folder too, and a file in a link's place.
+                for name in ["in", "out"] {
+                    let new = stage.path("inside/new");
+                    symlink(fs::read_link(stage.path(&format!("inside/{name}"))).unwrap(), &new).unwrap();
+                    renameat(CWD, &new, CWD, &swapped).unwrap();
+                }
+                fs::remove_file(&swapped).unwrap();
+                fs::rename(stage.path("inside/folder"), &swapped).unwrap();
+                fs::rename(&swapped, stage.path("inside/folder")).unwrap();
+            }
+        });
+        for _ in 0..20_000 {
+            match open(&swapped.join("file"), &stage.roots) {
+                Ok(file) => {
+                    let text = text(&file);
+                    if text != "inside/folder/file" {
+                        is_done.store(true, Relaxed);
+                    }
+                    assert_eq!(text, "inside/folder/file");
+                    inside += 1;
+                }
+                Err(OpenError::Outside | OpenError::Missing) => refused += 1,
+                Err(error) => {
+                    is_done.store(true, Relaxed);
+                    panic!("{error}");
+                }
+            }
+        }
+        is_done.store(true, Relaxed);
+    });
+    assert!(inside > 0 && refused > 0, "{inside} {refused}");
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let stage = Stage::new();
+    mknodat(CWD, stage.path("inside/fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let _socket = UnixListener::bind(stage.path("inside/socket")).unwrap();
+    symlink("fifo", stage.path("inside/link")).unwrap();
+    symlink("/dev/zero", stage.path("inside/zero")).unwrap();
+    for name in ["inside/fifo", "inside/socket", "inside/folder", "inside/link", "inside"] {
+        for opened in stage.both(name) {
+            assert!(matches!(opened, Err(OpenError::NotRegular)), "{name}: {opened:?}");
+        }
+    }
+    assert!(matches!(stage.both("inside/zero"), [Err(OpenError::Outside), Err(OpenError::NotRegular)]));
+    for path in ["/dev/zero", "/dev/null", "/dev/stdin", "/", "/dev", "/tmp/.."] {
+        is_not_regular(path);
+    }
+}
+
+/// Nobody writes to it: an `open` that waits would wait for ever.
+#[test]
+fn a_fifo_that_takes_a_files_place_is_not_waited_for() {
+    let stage = Stage::new();
+    mknodat(CWD, stage.path("inside/fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let fifo = openat(CWD, stage.path("inside/fifo"), FILE, Mode::empty()).unwrap();
+    assert_eq!(FileType::from_raw_mode(fstat(&fifo).unwrap().st_mode), FileType::Fifo);
+}
+
+#[test]
+fn the_kernels_files_are_refused() {
+    let stage = Stage::new();
+    let own = std::process::id();
+    let file = fs::File::open(stage.path("outside/file")).unwrap();
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&file);
+    for path in [
+        "/proc/self/environ".to_owned(),
+        format!("/proc/{own}/environ"),
+        "/proc//self/./environ".to_owned(),
+        "/tmp/../proc/self/environ".to_owned(),
+        "/proc/cpuinfo".to_owned(),
+        "/proc/self/root/etc/passwd".to_owned(),
+        "/proc/self/cwd/Cargo.toml".to_owned(),
+        format!("/proc/self/fd/{descriptor}"),
+        "/sys/kernel/mm/transparent_hugepage/enabled".to_owned(),
+    ] {
+        is_not_regular(&path);
+    }
+    symlink("/proc/self/environ", stage.path("inside/environ")).unwrap();
+    assert!(matches!(stage.both("inside/environ"), [Err(OpenError::NotRegular), Err(OpenError::NotRegular)]));
+}
+
+/// Reached by a link, they are what they say in words, which is a name like any other.
+#[test]
+fn a_link_to_a_link_of_procfs_leads_nowhere_else() {
+    let stage = Stage::new();
+    let file = fs::File::open(stage.path("outside/file")).unwrap();
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&file);
+    symlink(format!("/proc/self/fd/{descriptor}"), stage.path("inside/link")).unwrap();
+    symlink("/proc/self/root", stage.path("inside/root")).unwrap();
+    assert!(matches!(stage.both("inside/link")[0], Err(OpenError::Outside)));
+    let passwd = open(&stage.path("inside/root/etc/passwd"), &stage.roots);
+    assert!(matches!(passwd, Err(OpenError::Outside)));
+    // What is deleted but still open is out of reach, though the kernel would follow.
+    fs::remove_file(stage.path("outside/file")).unwrap();
+    assert!(fs::read(stage.path("inside/link")).is_ok());
+    assert!(stage.both("inside/link").iter().all(|opened| matches!(opened, Err(OpenError::Missing))));
+}
+
+#[test]
+fn procfs_is_known_wherever_it_is_mounted() {
+    let proc = openat(CWD, "/proc/self/environ", FILE, Mode::empty()).unwrap();
+    let stage = Stage::new();
+    let file = openat(CWD, stage.path("inside/file"), FILE, Mode::empty()).unwrap();
+    assert!(is_no_disk(&proc).unwrap() && !is_no_disk(&file).unwrap());
+}
+
+#[test]
+fn errors_of_the_system() {
+    for (error, is_expected) in [
+        (Errno::ACCESS, (|error| matches!(error, OpenError::Denied)) as fn(OpenError) -> bool),
+        (Errno::PERM, |error| matches!(error, OpenError::Denied)),
+        (Errno::IO, |error| matches!(error, OpenError::Failed(_))),
+        (Errno::MFILE, |error| matches!(error, OpenError::Failed(_))),
+        (Errno::NXIO, |error| matches!(error, OpenError::NotRegular)),
+        (Errno::NAMETOOLONG, |error| matches!(error, OpenError::Missing)),
+    ] {
+        assert!(is_expected(error.into()) && is_expected(io::Error::from(error).into()), "{error}");
+    }
+}
+
+#[test]
+fn times_before_and_after_1970() {
+    assert_eq!(time(1, 5_u32), UNIX_EPOCH + Duration::new(1, 5));
+    assert_eq!(time(-1, 999_999_999_u32), UNIX_EPOCH - Duration::from_nanos(1));
+}
