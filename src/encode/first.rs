@@ -1,6 +1,6 @@
 //! Whether a body whose length is not known is worth encoding: its first bytes decide.
 
-use crate::message::body::BodyError;
+use crate::message::{body::BodyError, encodable::SHORTEST};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -30,9 +30,6 @@ pub struct Resumed<B> {
     rest: B,
 }
 
-/// Shorter bodies, in bytes, become hardly smaller.
-const SHORTEST: usize = 1024;
-
 enum Gathered {
     Enough,
     Ended(Option<HeaderMap>),
@@ -48,7 +45,7 @@ where
     let mut read = Bytes::new();
     let mut failed = None;
     match body.size_hint().exact() {
-        Some(length) if length < SHORTEST as u64 => return Begun::Brief(body),
+        Some(length) if length < SHORTEST => return Begun::Brief(body),
         Some(_) => {}
         // The timer does not begin before there is something to wait for.
         None => match timeout(wait, gather(&mut body, &mut read)).await {
@@ -65,7 +62,7 @@ async fn gather<B>(body: &mut B, read: &mut Bytes) -> Gathered
 where
     B: Body<Data = Bytes, Error = BodyError> + Unpin,
 {
-    while read.len() < SHORTEST {
+    while (read.len() as u64) < SHORTEST {
         let frame = match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Gathered::Failed(error),
