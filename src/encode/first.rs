@@ -2,7 +2,6 @@
 
 use crate::message::{body::BodyError, encodable::SHORTEST};
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     future::poll_fn,
@@ -15,10 +14,8 @@ use tokio::time::timeout;
 
 /// What a body has turned out to be.
 pub enum Begun<B> {
-    /// It has ended, and is not worth encoding: all of it, and its trailers.
-    Short(Bytes, Option<HeaderMap>),
-    /// It has said itself that it will be too short to be worth encoding. Nothing of it was read.
-    Brief(B),
+    /// It has ended, and is not worth encoding: all of it.
+    Short(Bytes),
     /// It is long enough, or it takes its time: with what was read put back in front.
     Long(Resumed<B>),
 }
@@ -26,35 +23,31 @@ pub enum Begun<B> {
 /// A body of which something was read, from its beginning.
 pub struct Resumed<B> {
     read: Bytes,
-    failed: Option<BodyError>,
+    /// What came behind that and is no data.
+    end: Option<Result<Frame<Bytes>, BodyError>>,
     rest: B,
 }
 
-enum Gathered {
-    Enough,
-    Ended(Option<HeaderMap>),
-    Failed(BodyError),
-}
-
 /// Reads until it is known whether the body is worth encoding, but waits no longer than this: what is slower is live,
-/// and could become long. One that knows its length is not read.
+/// and could become long.
 pub async fn begin<B>(mut body: B, wait: Duration) -> Begun<B>
 where
     B: Body<Data = Bytes, Error = BodyError> + Unpin,
 {
     let mut read = Bytes::new();
-    let mut failed = None;
-    match body.size_hint().exact() {
-        Some(length) if length < SHORTEST => return Begun::Brief(body),
-        Some(_) => {}
-        // The timer does not begin before there is something to wait for.
-        None => match timeout(wait, gather(&mut body, &mut read)).await {
-            Ok(Gathered::Ended(trailers)) => return Begun::Short(read, trailers),
-            Ok(Gathered::Failed(error)) => failed = Some(error),
-            Ok(Gathered::Enough) | Err(_) => {}
-        },
+    // The timer does not begin before there is something to wait for.
+    match timeout(wait, gather(&mut body, &mut read)).await {
+        Ok(Gathered::Ended) => Begun::Short(read),
+        Ok(Gathered::Other(frame)) => Begun::Long(Resumed { read, end: Some(frame), rest: body }),
+        Ok(Gathered::Enough) | Err(_) => Begun::Long(Resumed { read, end: None, rest: body }),
     }
-    Begun::Long(Resumed { read, failed, rest: body })
+}
+
+enum Gathered {
+    Enough,
+    Ended,
+    /// Trailers, or what went wrong.
+    Other(Result<Frame<Bytes>, BodyError>),
 }
 
 /// What was read is kept, wherever this is dropped.
@@ -63,14 +56,13 @@ where
     B: Body<Data = Bytes, Error = BodyError> + Unpin,
 {
     while (read.len() as u64) < SHORTEST {
-        let frame = match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Gathered::Failed(error),
-            None => return Gathered::Ended(None),
-        };
-        match frame.into_data() {
-            Ok(data) => append(read, data),
-            Err(frame) => return Gathered::Ended(frame.into_trailers().ok()),
+        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+            None => return Gathered::Ended,
+            Some(Err(error)) => return Gathered::Other(Err(error)),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => append(read, data),
+                Err(frame) => return Gathered::Other(Ok(frame)),
+            },
         }
     }
     Gathered::Enough
@@ -100,14 +92,14 @@ where
         if !self.read.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(mem::take(&mut self.read)))));
         }
-        match self.failed.take() {
-            Some(error) => Poll::Ready(Some(Err(error))),
+        match self.end.take() {
+            Some(end) => Poll::Ready(Some(end)),
             None => Pin::new(&mut self.rest).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.read.is_empty() && self.failed.is_none() && self.rest.is_end_stream()
+        self.read.is_empty() && self.end.is_none() && self.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -126,7 +118,8 @@ where
 mod tests {
     use super::*;
     use crate::encode::testing::{Script, Step};
-    use http_body_util::{BodyExt, Full};
+    use http::HeaderMap;
+    use http_body_util::BodyExt;
 
     const SOON: Duration = Duration::from_millis(5);
 
@@ -142,13 +135,18 @@ mod tests {
     async fn a_body_that_ends_soon_is_short() {
         for steps in [vec![], vec![data(1023)], vec![data(500), Step::Wait, data(500), data(23)]] {
             let all: usize = steps.iter().map(Step::length).sum();
-            let Begun::Short(read, None) = begun(steps).await else { panic!("it is short") };
+            let Begun::Short(read) = begun(steps).await else { panic!("it is short") };
             assert_eq!(read, vec![b'a'; all]);
         }
-        let Begun::Short(read, Some(_)) = begun([data(9), Step::Trailers(HeaderMap::new())]).await else {
-            panic!("it is short and has trailers")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trailers_are_not_lost() {
+        let Begun::Long(mut resumed) = begun([data(9), Step::Trailers(HeaderMap::new())]).await else {
+            panic!("there is more to come")
         };
-        assert_eq!(read.len(), 9);
+        assert_eq!(resumed.frame().await.unwrap().unwrap().into_data().unwrap().len(), 9);
+        assert!(resumed.frame().await.unwrap().unwrap().is_trailers());
     }
 
     #[tokio::test(start_paused = true)]
@@ -180,14 +178,5 @@ mod tests {
         };
         assert_eq!(resumed.frame().await.unwrap().unwrap().into_data().unwrap().len(), 10);
         assert_eq!(resumed.frame().await.unwrap().unwrap_err(), BodyError::WorkerGone);
-    }
-
-    #[tokio::test]
-    async fn one_that_knows_its_length_is_not_read() {
-        let known = |length| Full::new(Bytes::from(vec![0; length])).map_err(|never| match never {});
-        assert!(matches!(begin(known(1023), SOON).await, Begun::Brief(_)));
-        let Begun::Long(resumed) = begin(known(1024), SOON).await else { panic!("it is long") };
-        assert!(resumed.read.is_empty());
-        assert_eq!(resumed.size_hint().exact(), Some(1024));
     }
 }

@@ -59,6 +59,11 @@ pub fn encode_head(headers: &mut HeaderMap, encoding: Encoding) {
 /// Adds `Accept-Encoding` to `Vary`, behind what is there, whose lines become one. False, and nothing is changed, if it is
 /// there already, or `*`, which says it too (RFC 9110 §12.5.5).
 pub fn add_vary(headers: &mut HeaderMap) -> bool {
+    let added = HeaderValue::from_static(VARIES_BY_ENCODING);
+    if let Entry::Vacant(vary) = headers.entry(header::VARY) {
+        vary.insert(added);
+        return true;
+    }
     if has_member(headers, header::VARY, "accept-encoding") || has_member(headers, header::VARY, "*") {
         return false;
     }
@@ -67,7 +72,6 @@ pub fn add_vary(headers: &mut HeaderMap) -> bool {
         vary.extend_from_slice(line.as_bytes());
         vary.extend_from_slice(b", ");
     }
-    let added = HeaderValue::from_static(VARIES_BY_ENCODING);
     if !vary.is_empty() {
         vary.extend_from_slice(added.as_bytes());
     }

@@ -13,6 +13,7 @@ mod public;
 mod represent;
 mod request_body;
 mod send_file;
+mod stored;
 mod upgrade;
 mod wish;
 

@@ -15,9 +15,9 @@ use super::{
     wish::Wish,
 };
 use crate::{
-    cache::{self, Cache, CacheKey, Content, Entry, Lookup, Permit, Served, Status, Touched, Wanted},
+    cache::{Cache, CacheKey, Content, Lookup, Permit, Touched, Wanted},
     encode::{self, Background},
-    files::{self, OpenFile, PublicFolder},
+    files::{self, PublicFolder},
     message::{ConnectionInfo, Handler, Refused, Reply},
     observe::Observe,
     upstream::Upstream,
@@ -38,10 +38,10 @@ pub struct Proxy {
     options: Options,
     upstream: Upstream<RequestBody>,
     pub(super) cache: Cache,
-    files: Arc<files::Options>,
-    pub(super) public: Option<Arc<PublicFolder>>,
+    pub(super) files: Arc<files::Options>,
+    public: Option<Arc<PublicFolder>>,
     pub(super) encode: encode::Options,
-    encoder: Background,
+    pub(super) encoder: Background,
     page: Page,
     observe: Arc<Observe>,
 }
@@ -97,88 +97,47 @@ impl Proxy {
             settle(touched, &answer.response);
             return Ok(answer);
         }
-        let wish = Wish::of(&request, &self.encode);
-        if let Some(response) = self.public_file(&request, &wish, exchange).await {
-            return Ok(response.into());
+        let mut wish = Wish::of(&request, &self.encode);
+        // In a box: most applications send these files themselves.
+        if let Some(folder) = &self.public
+            && let Some(response) = Box::pin(self.public_file(folder, &request, &mut wish, exchange)).await
+        {
+            return Ok(response?.into());
         }
         let (lookup, file) = self.look_up(&request, exchange.began()).await;
         let response = match lookup {
             Lookup::Fresh(entry, status) => {
                 exchange.cached(&status);
                 let wanted = wish.of_stored(request.headers(), exchange);
-                self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request))
+                self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request))?
             }
             Lookup::Stale(entry, status, permit) => {
                 exchange.cached(&status);
                 let wanted = wish.of_stored(request.headers(), exchange);
-                let response = self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request));
+                let response = self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request))?;
                 if let Some(permit) = permit {
                     self.fill(permit, Arc::new(request.into_parts().0), exchange).run_behind();
                 }
                 response
             }
             Lookup::Fetch(permit) => {
-                return Box::pin(self.fetch_to_keep(permit, request, &wish, exchange))
-                    .await
-                    .map(Answer::from);
+                Box::pin(self.fetch_to_keep(permit, request, &mut wish, exchange)).await?
             }
             Lookup::Pass(watch) => {
-                let response = self.fetch(exchange, request).await?;
+                let response = self.fetch(exchange, request, &mut wish).await?;
                 let status = watch.see(&response, response.body().file_length());
                 represent(tell(response, &status, exchange), &wish, &self.encode).await
             }
             Lookup::Bypass(status) => {
-                let response = tell(self.fetch(exchange, request).await?, &status, exchange);
+                let response = tell(self.fetch(exchange, request, &mut wish).await?, &status, exchange);
                 represent(response, &wish, &self.encode).await
             }
             Lookup::Nothing => return Err(Failure::NotStored),
-            Lookup::Off => represent(self.fetch(exchange, request).await?, &wish, &self.encode).await,
+            Lookup::Off => {
+                represent(self.fetch(exchange, request, &mut wish).await?, &wish, &self.encode).await
+            }
         };
         Ok(response.into())
-    }
-
-    /// What the cache has to say. A stored file is opened again, or looked at now and then; what is no longer what it was is
-    /// forgotten, and looked up once more.
-    async fn look_up(&self, request: &Request<RequestBody>, now: Instant) -> (Lookup, Option<OpenFile>) {
-        loop {
-            let lookup = self.cache.look_up(request, now).await;
-            let entry = lookup.entry().filter(|entry| entry.is_to_be_looked_at(now));
-            let Some((entry, origin)) = entry.and_then(|entry| Some((entry, entry.origin()?))) else {
-                return (lookup, None);
-            };
-            // In a box: most of what is stored is no file.
-            match Box::pin(send_file::reopen(origin, &self.files)).await {
-                Ok(file) => return (lookup, Some(file)),
-                Err(_) => self.cache.forget(request, entry),
-            }
-        }
-    }
-
-    /// A stored response as the answer to a request. `file` is its body's, where that is not in memory. `key` says under what it
-    /// is stored.
-    pub(super) fn serve(
-        &self,
-        entry: &Arc<Entry>,
-        status: Option<&Status>,
-        file: Option<OpenFile>,
-        wanted: &Wanted,
-        key: impl FnOnce() -> CacheKey,
-    ) -> Response<Source> {
-        cache::serve(entry, status, wanted).map(|served| match (served, file) {
-            (Served::Bytes(bytes), _) => Source::Bytes(bytes),
-            (Served::Pieces(pieces), _) => Source::Pieces(pieces),
-            (Served::Encode(bytes, encoding), _) => {
-                if let Some(job) = self.cache.job(entry, encoding, key) {
-                    self.encoder.submit(job.body(), encoding, |encoded| job.finish(encoded));
-                }
-                let length = bytes.len() as u64;
-                Source::Bytes(bytes).encoded(encoding, Some(length), 0)
-            }
-            (Served::File(extent, encoding), Some(file)) => {
-                Source::of_file(file, extent, encoding.map(|encoding| (encoding, 0)))
-            }
-            (Served::Nothing | Served::File(..), _) => Source::Empty,
-        })
     }
 
     /// Asks the worker.
@@ -186,8 +145,10 @@ impl Proxy {
         &self,
         exchange: &mut Exchange,
         request: Request<RequestBody>,
+        wish: &mut Wish,
     ) -> Result<Response<Source>, Failure> {
         self.wait_with_page(exchange).await?;
+        wish.remember(request.headers());
         let touched = self.cache.touched_by(&request);
         let request = dress(request, exchange, &self.files);
         let fault = request.body().fault();
@@ -204,7 +165,7 @@ impl Proxy {
         &self,
         permit: Permit,
         request: Request<RequestBody>,
-        wish: &Wish,
+        wish: &mut Wish,
         exchange: &mut Exchange,
     ) -> Result<Response<Source>, Failure> {
         self.wait_with_page(exchange).await?;
@@ -214,6 +175,7 @@ impl Proxy {
         let (entry, status) = match filled {
             Filled::Stored(entry, status) => (entry, status),
             Filled::Passed(response, status) => {
+                wish.remember(&request.headers);
                 return Ok(represent(tell(response, &status, exchange), wish, &self.encode).await);
             }
         };
@@ -225,7 +187,7 @@ impl Proxy {
         // It may have been fetched for long.
         let wanted = Wanted { now: Instant::now(), ..wish.of_stored(&request.headers, exchange) };
         let key = || CacheKey::new(&request.headers, CacheKey::target_of(&request.uri));
-        Ok(self.serve(&entry, Some(&status), file, &wanted, key))
+        self.serve(&entry, Some(&status), file, &wanted, key)
     }
 
     /// A fetch on behalf of this request, which may go on without it.

@@ -1,7 +1,7 @@
 //! Files of the public folder, which are served without asking the worker. Small ones lie in the cache's memory, and are
 //! looked at again after a second.
 
-use super::{Proxy, body::Source, exchange::Exchange, represent::represent, wish::Wish};
+use super::{Proxy, body::Source, exchange::Exchange, failure::Failure, represent::represent, wish::Wish};
 use crate::{
     cache::{Cache, CacheKey, Content, Entry, Head, Origin},
     files::{Found, OpenFile, PublicFolder, etag, last_modified},
@@ -32,11 +32,11 @@ impl Proxy {
     /// The file of the public folder that a request names, as its answer; `None` if there is none.
     pub(super) async fn public_file<B: Body>(
         &self,
+        folder: &Arc<PublicFolder>,
         request: &Request<B>,
-        wish: &Wish,
+        wish: &mut Wish,
         exchange: &mut Exchange,
-    ) -> Option<Response<Source>> {
-        let folder = self.public.as_ref()?;
+    ) -> Option<Result<Response<Source>, Failure>> {
         if !matches!(wish.method, Method::GET | Method::HEAD) || !request.body().is_end_stream() {
             return None;
         }
@@ -49,9 +49,10 @@ impl Proxy {
                 self.serve(&entry, None, None, &wanted, || CacheKey::of_file(name))
             }
             Public::OnDisk(found) => {
+                wish.remember(headers);
                 let fingerprinted = self.cache.is_fingerprinted(name);
                 let response = from_disk(found, fingerprinted, headers, wish, self.encode.offer);
-                represent(response, wish, &self.encode).await
+                Ok(represent(response, wish, &self.encode).await)
             }
         })
     }

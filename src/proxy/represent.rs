@@ -71,8 +71,7 @@ async fn of_worker(
     let padding = if source.is_being_stored() { 0 } else { padding(&head.headers, options) };
     if length.is_none() && wish.method != Method::HEAD {
         source = match begin(source, FIRST_BYTES).await {
-            Begun::Brief(source) => return Response::from_parts(head, source),
-            Begun::Short(body, _) => return Response::from_parts(head, Source::Bytes(body)),
+            Begun::Short(body) => return Response::from_parts(head, Source::Bytes(body)),
             Begun::Long(resumed) => Source::Resumed(Box::new(resumed)),
         };
     }

@@ -16,23 +16,27 @@ pub(super) struct Wish {
     pub(super) method: Method,
     /// The best encoding that the client accepts, if it may have one.
     pub(super) encoding: Option<Encoding>,
-    /// The whole header where it has conditions or a range.
-    special: Option<Box<HeaderMap>>,
+    /// The whole header, of a request that goes to the worker and has conditions or a range.
+    conditions: Option<Box<HeaderMap>>,
 }
 
 impl Wish {
     pub(super) fn of<B>(request: &Request<B>, options: &encode::Options) -> Self {
-        let (method, headers) = (request.method().clone(), request.headers());
+        let headers = request.headers();
         let encoding = encoding::choose(headers, &options.offer)
             .filter(|_| !(options.disable_on_auth && encodable::request_concerns_auth(headers)));
-        let is_special = matches!(method, Method::GET | Method::HEAD) && !conditional::is_plain(headers);
-        let special = is_special.then(|| Box::new(headers.clone()));
-        Self { method, encoding, special }
+        Self { method: request.method().clone(), encoding, conditions: None }
     }
 
-    /// What the request says of conditions and ranges; nothing where only other methods than GET and HEAD are concerned.
+    /// Takes note of the request's conditions and its range before it leaves; only those of GET and HEAD are for us.
+    pub(super) fn remember(&mut self, headers: &HeaderMap) {
+        let is_special = matches!(self.method, Method::GET | Method::HEAD) && !conditional::is_plain(headers);
+        self.conditions = is_special.then(|| Box::new(headers.clone()));
+    }
+
+    /// What has been noted of conditions and of a range, if there are any.
     pub(super) fn conditions(&self) -> Option<&HeaderMap> {
-        self.special.as_deref()
+        self.conditions.as_deref()
     }
 
     /// Whether a part is asked for: of the identity form then.

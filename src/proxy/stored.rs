@@ -1,0 +1,63 @@
+//! What is answered from what is stored.
+
+use super::{RequestBody, body::Source, failure::Failure, pipeline::Proxy, send_file};
+use crate::{
+    cache::{self, CacheKey, Entry, Lookup, Served, Status, Wanted},
+    files::{OpenError, OpenFile},
+};
+use http::{Request, Response};
+use std::{sync::Arc, time::Instant};
+
+impl Proxy {
+    /// What the cache has to say. A stored file is opened again, or looked at now and then; what is no longer what it was is
+    /// forgotten, and looked up once more.
+    pub(super) async fn look_up(
+        &self,
+        request: &Request<RequestBody>,
+        now: Instant,
+    ) -> (Lookup, Option<OpenFile>) {
+        loop {
+            let lookup = self.cache.look_up(request, now).await;
+            let entry = lookup.entry().filter(|entry| entry.is_to_be_looked_at(now));
+            let Some((entry, origin)) = entry.and_then(|entry| Some((entry, entry.origin()?))) else {
+                return (lookup, None);
+            };
+            // In a box: most of what is stored is no file.
+            match Box::pin(send_file::reopen(origin, &self.files)).await {
+                Ok(file) => return (lookup, Some(file)),
+                Err(_) => self.cache.forget(request, entry),
+            }
+        }
+    }
+
+    /// A stored response as the answer to a request. `file` is its body's, where that is not in memory. `key` says under what it
+    /// is stored.
+    pub(super) fn serve(
+        &self,
+        entry: &Arc<Entry>,
+        status: Option<&Status>,
+        file: Option<OpenFile>,
+        wanted: &Wanted,
+        key: impl FnOnce() -> CacheKey,
+    ) -> Result<Response<Source>, Failure> {
+        let (head, served) = cache::serve(entry, status, wanted).into_parts();
+        let source = match served {
+            Served::Nothing => Source::Empty,
+            Served::Bytes(bytes) => Source::Bytes(bytes),
+            Served::Pieces(pieces) => Source::Pieces(pieces),
+            Served::Encode(bytes, encoding) => {
+                // Live this once; the next ones find it ready.
+                if let Some(job) = self.cache.job(entry, encoding, key) {
+                    self.encoder.submit(job.body(), encoding, |encoded| job.finish(encoded));
+                }
+                let length = bytes.len() as u64;
+                Source::Bytes(bytes).encoded(encoding, Some(length), 0)
+            }
+            Served::File(extent, encoding) => {
+                let file = file.ok_or(OpenError::Missing)?;
+                Source::of_file(file, extent, encoding.map(|encoding| (encoding, 0)))
+            }
+        };
+        Ok(Response::from_parts(head, source))
+    }
+}
