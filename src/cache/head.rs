@@ -56,7 +56,9 @@ impl Head {
         let selector = Selector::of(headers, asked.headers).ok_or(Reason::Vary)?;
         let is_relayed = headers.contains_key(CACHE_STATUS);
         let mut compact = compact(headers, asked.answered);
-        let negotiated = if options.offer.is_empty() || !encodable::is_encodable(status, headers, length) {
+        let shunned = options.offer.is_empty()
+            || (options.disable_on_auth && encodable::response_concerns_auth(headers));
+        let negotiated = if shunned || !encodable::is_encodable(status, headers, length) {
             Negotiated::No
         } else if encodable::add_vary(&mut compact) {
             Negotiated::Told

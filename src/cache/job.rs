@@ -39,12 +39,9 @@ impl Job {
 
     /// Puts it beside the body if that is still stored, and if there is room; `None` says that it is not worth it.
     pub fn finish(self, encoded: Option<Bytes>) {
-        let Some(encoded) = encoded else {
-            return self.shared.store.add_form(self.key.clone(), &self.entry, self.encoding, None);
-        };
-        if let Some(encoded) = self.shared.budget.own(encoded) {
-            self.shared.store.add_form(self.key.clone(), &self.entry, self.encoding, Some(encoded));
-        }
+        // Where there is no room for it, it is not worth making again and again either.
+        let owned = encoded.and_then(|encoded| self.shared.budget.own(encoded));
+        self.shared.store.add_form(self.key.clone(), &self.entry, self.encoding, owned);
     }
 }
 

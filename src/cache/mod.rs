@@ -63,6 +63,8 @@ pub struct Options {
     pub fingerprinted: Vec<String>,
     /// Encodings in which bodies are sent.
     pub offer: Offer,
+    /// Nothing is encoded that says that somebody's credentials have a part in it.
+    pub disable_on_auth: bool,
 }
 
 /// A shared cache. Cheap to clone.

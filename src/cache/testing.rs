@@ -43,7 +43,7 @@ pub fn judge(target: &str, request: &str, status: u16, response: &str) -> Result
 /// Options of a cache that offers every encoding.
 pub fn options() -> Options {
     let offer = Offer::new(Encoding::ALL);
-    Options { size: 1 << 20, largest_item: 1 << 20, fingerprinted: Vec::new(), offer }
+    Options { size: 1 << 20, largest_item: 1 << 20, fingerprinted: Vec::new(), offer, disable_on_auth: false }
 }
 
 /// The head of a response that can be stored.

@@ -131,6 +131,7 @@ impl Config {
             boot_timeout: read.value(raw.boot_timeout, values::duration),
             cache: cache::Options {
                 offer: encode.offer,
+                disable_on_auth: encode.disable_on_auth,
                 size: read.value(raw.cache_size, values::size),
                 largest_item: read.value(raw.max_cache_item_size, values::size),
                 fingerprinted: read.value(raw.cache_fingerprinted, lists::folders),

@@ -42,7 +42,7 @@ fn of_file(mut head: Parts, file: OpenFile, wish: &Wish, options: &encode::Optio
     let mut encoding = None;
     if is_negotiated(&head, Some(length), options) {
         encodable::add_vary(&mut head.headers);
-        encoding = allowed(&head, wish, options).filter(|_| !wish.is_for_part());
+        encoding = wish.encoding.filter(|_| !wish.is_for_part());
     }
     if let Some(encoding) = encoding {
         encodable::encode_head(&mut head.headers, encoding);
@@ -67,7 +67,7 @@ async fn of_worker(
     options: &encode::Options,
 ) -> Response<Source> {
     encodable::add_vary(&mut head.headers);
-    let Some(encoding) = allowed(&head, wish, options) else { return Response::from_parts(head, source) };
+    let Some(encoding) = wish.encoding else { return Response::from_parts(head, source) };
     let padding = if source.is_being_stored() { 0 } else { padding(&head.headers, options) };
     if length.is_none() && wish.method != Method::HEAD {
         source = match begin(source, FIRST_BYTES).await {
@@ -88,13 +88,9 @@ async fn of_worker(
 
 /// Whether those who accept an encoding are sent one.
 fn is_negotiated(head: &Parts, length: Option<u64>, options: &encode::Options) -> bool {
-    !options.offer.is_empty() && encodable::is_encodable(head.status, &head.headers, length)
-}
-
-/// The encoding that this client is sent.
-fn allowed(head: &Parts, wish: &Wish, options: &encode::Options) -> Option<Encoding> {
-    let concerns_auth = || options.disable_on_auth && encodable::response_concerns_auth(&head.headers);
-    wish.encoding.filter(|_| !concerns_auth())
+    !options.offer.is_empty()
+        && encodable::is_encodable(head.status, &head.headers, length)
+        && !(options.disable_on_auth && encodable::response_concerns_auth(&head.headers))
 }
 
 /// Most bytes of padding. What everybody gets has no secrets of anybody's.
