@@ -5,9 +5,7 @@ use super::{body::Source, wish::Wish};
 use crate::{
     encode::{self, Begun, begin},
     files::OpenFile,
-    message::{
-        cache_control::ResponseControl, conditional, encodable, encoding::Encoding, field, representation,
-    },
+    message::{cache_control::ResponseControl, conditional, encodable, field, representation},
 };
 use http::{HeaderMap, Method, Response, StatusCode, header, response::Parts};
 use http_body::Body;
