@@ -154,6 +154,24 @@ fn roots_may_be_links_and_may_come_later() {
     assert!(matches!(open(&stage.path("outside/file"), &roots), Err(OpenError::Outside)));
 }
 
+/// The same between the two steps of opening, where no luck is needed.
+#[test]
+fn what_becomes_a_link_behind_the_check_is_not_followed() {
+    for (replaced, target) in [("inside/folder", "../outside"), ("inside/folder/file", "../../outside/file")]
+    {
+        let stage = Stage::new();
+        let path = stage.path("inside/folder/file");
+        let resolved = Resolved::new(&path, &stage.roots).unwrap();
+        assert_eq!(text(&resolved.open(&path).unwrap()), "inside/folder/file");
+        fs::rename(stage.path(replaced), stage.path("moved")).unwrap();
+        symlink(target, stage.path(replaced)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "outside/file");
+        let opened = resolved.open(&path);
+        assert!(matches!(opened, Err(OpenError::Missing)), "{opened:?}");
+        assert!(matches!(open(&path, &stage.roots), Err(OpenError::Outside)));
+    }
+}
+
 /// The attack that checking a path before it is opened cannot withstand.
 #[test]
 fn a_link_that_is_swapped_while_opening_never_leads_out() {
