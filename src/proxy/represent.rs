@@ -5,7 +5,9 @@ use super::{body::Source, wish::Wish};
 use crate::{
     encode::{self, Begun, begin},
     files::OpenFile,
-    message::{cache_control::ResponseControl, conditional, encodable, field, representation},
+    message::{
+        cache_control::ResponseControl, conditional, encodable, encoding::Encoding, field, representation,
+    },
 };
 use http::{HeaderMap, Method, Response, StatusCode, header, response::Parts};
 use http_body::Body;
@@ -17,28 +19,34 @@ const FIRST_BYTES: Duration = Duration::from_millis(5);
 
 /// The form of a response that does not come from the cache.
 pub(super) async fn represent(
-    response: Response<Source>,
+    mut response: Response<Source>,
     wish: &Wish,
     options: &encode::Options,
 ) -> Response<Source> {
-    let (head, source) = response.into_parts();
-    let length = match &source {
-        Source::File(file) => return of_file(head, file.file().clone(), wish, options),
-        _ if wish.method == Method::HEAD => length_of(&head.headers),
-        _ => source.size_hint().exact(),
+    let length = match response.body() {
+        Source::File(file) => {
+            let file = file.file().clone();
+            return of_file(response.into_parts().0, file, wish, options);
+        }
+        _ if wish.method == Method::HEAD => length_of(response.headers()),
+        source => source.size_hint().exact(),
     };
-    if !is_negotiated(&head, length, options) {
-        return Response::from_parts(head, source);
+    if !is_negotiated(response.status(), response.headers(), length, options) {
+        return response;
     }
-    // In a box, as all that not every request needs: its future is moved, so its size costs.
-    Box::pin(of_worker(head, source, length, wish, options)).await
+    encodable::add_vary(response.headers_mut());
+    match wish.encoding {
+        // In a box, as all that not every request needs: its future is moved, so its size costs.
+        Some(encoding) => Box::pin(encoded(response, length, encoding, wish, options)).await,
+        None => response,
+    }
 }
 
 /// A file can be had in part.
 fn of_file(mut head: Parts, file: OpenFile, wish: &Wish, options: &encode::Options) -> Response<Source> {
     let length = file.named().length;
     let mut encoding = None;
-    if is_negotiated(&head, Some(length), options) {
+    if is_negotiated(head.status, &head.headers, Some(length), options) {
         encodable::add_vary(&mut head.headers);
         encoding = wish.encoding.filter(|_| !wish.is_for_part());
     }
@@ -57,15 +65,14 @@ fn of_file(mut head: Parts, file: OpenFile, wish: &Wish, options: &encode::Optio
     response.map(|extent| Source::of_file(file, extent, encoding))
 }
 
-async fn of_worker(
-    mut head: Parts,
-    mut source: Source,
+async fn encoded(
+    response: Response<Source>,
     length: Option<u64>,
+    encoding: Encoding,
     wish: &Wish,
     options: &encode::Options,
 ) -> Response<Source> {
-    encodable::add_vary(&mut head.headers);
-    let Some(encoding) = wish.encoding else { return Response::from_parts(head, source) };
+    let (mut head, mut source) = response.into_parts();
     let padding = if source.is_being_stored() { 0 } else { padding(&head.headers, options) };
     if length.is_none() && wish.method != Method::HEAD {
         source = match begin(source, FIRST_BYTES).await {
@@ -85,10 +92,15 @@ async fn of_worker(
 }
 
 /// Whether those who accept an encoding are sent one.
-fn is_negotiated(head: &Parts, length: Option<u64>, options: &encode::Options) -> bool {
+fn is_negotiated(
+    status: StatusCode,
+    headers: &HeaderMap,
+    length: Option<u64>,
+    options: &encode::Options,
+) -> bool {
     !options.offer.is_empty()
-        && encodable::is_encodable(head.status, &head.headers, length)
-        && !(options.disable_on_auth && encodable::response_concerns_auth(&head.headers))
+        && encodable::is_encodable(status, headers, length)
+        && !(options.disable_on_auth && encodable::response_concerns_auth(headers))
 }
 
 /// Most bytes of padding. What everybody gets has no secrets of anybody's.
