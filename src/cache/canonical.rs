@@ -12,6 +12,7 @@
 //!
 //! A field that is absent is never the same as one that is empty.
 
+use crate::message::field;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// A list with more members than this is compared as it stands.
@@ -108,7 +109,7 @@ fn weighted<'a, 'l>(
         let mut parts = member.splitn(2, |&b| b == b';').map(<[u8]>::trim_ascii);
         let is_word = |name: &[u8]| !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
         let name = parts.next().filter(|name| is_word(name))?;
-        let weight = parts.next().map_or(Some(1000), thousandths)?;
+        let weight = parts.next().map_or(Some(1000), field::weight)?;
         *list.get_mut(length)? = Weighted { name, weight };
         length += 1;
     }
@@ -116,21 +117,6 @@ fn weighted<'a, 'l>(
     list.sort_unstable_by(|a, b| lower(a.name).cmp(lower(b.name)).then(a.weight.cmp(&b.weight)));
     let repeated = list.windows(2).any(|pair| pair[0].name.eq_ignore_ascii_case(pair[1].name));
     (!repeated).then_some(list)
-}
-
-/// `q=0.5` as 500 (RFC 9110 §12.4.2).
-fn thousandths(parameter: &[u8]) -> Option<u16> {
-    let ([b'q' | b'Q', b'=', whole @ (b'0' | b'1')], fraction) = parameter.split_at_checked(3)? else {
-        return None;
-    };
-    let digits = match fraction {
-        [] => fraction,
-        [b'.', digits @ ..] if digits.len() <= 3 && digits.iter().all(u8::is_ascii_digit) => digits,
-        _ => return None,
-    };
-    let digit = |place: usize| digits.get(place).map_or(0, |&b| u16::from(b - b'0'));
-    let sum = u16::from(whole - b'0') * 1000 + digit(0) * 100 + digit(1) * 10 + digit(2);
-    (sum <= 1000).then_some(sum)
 }
 
 /// Of the codings, one that is refused is as good as one that is not listed; `identity`, which needs no listing, and

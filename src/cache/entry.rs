@@ -10,7 +10,7 @@ use super::{
     status::{CACHE_STATUS, Status},
     told::Told,
 };
-use crate::message::{cache_control::RequestControl, conditional, encoding::Encoding};
+use crate::message::{cache_control::RequestControl, conditional, encoding::Encoding, etag};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use std::time::{Duration, Instant};
@@ -183,7 +183,7 @@ impl Entry {
         match (not_modified.get(header::ETAG), self.head.headers().get(header::ETAG)) {
             (Some(named), Some(own)) => {
                 let (named, own) = (named.as_bytes().trim_ascii(), own.as_bytes().trim_ascii());
-                conditional::weak_eq(named, own) && (named == own || named.starts_with(b"W/"))
+                etag::weak_eq(named, own) && (named == own || named.starts_with(b"W/"))
             }
             _ => true,
         }

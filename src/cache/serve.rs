@@ -107,6 +107,7 @@ fn choose<'a>(entry: &'a Entry, wanted: &Wanted) -> Chosen<'a> {
         None => Chosen::Missing(encoding),
     }
 }
+
 fn part(body: &Content, extent: Extent, encoding: Option<Encoding>) -> Served {
     match (body, encoding) {
         (_, _) if matches!(extent, Extent::Nothing) => Served::Nothing,
@@ -170,76 +171,23 @@ mod tests {
         (response.status().as_u16(), range, text(response.body()))
     }
 
+    /// What is left out, and why, is told in the tests of `representation`.
     #[test]
     fn a_200_is_sent_whole_in_part_or_only_confirmed() {
         let (get, head) = (Method::GET, Method::HEAD);
         let all = Some(BODY);
-        let part = Some("bytes 2-4/10");
-        let old = "Sat, 21 Nov 2026 08:59:59 GMT";
-        let same = "Sat, 21 Nov 2026 09:00:00 GMT";
         for (section, method, request, status, range, body) in [
             ("RFC 9110 §15.3.1", &get, "", 200, None, all),
             ("RFC 9110 §9.3.2", &head, "", 200, None, None),
             ("RFC 9110 §13.1.2", &get, "if-none-match: \"a\"", 304, None, None),
-            ("RFC 9110 §13.1.2", &get, "if-none-match: \"b\", W/\"a\"", 304, None, None),
-            ("RFC 9110 §13.1.2", &get, "if-none-match: *", 304, None, None),
-            ("RFC 9110 §13.1.2", &head, "if-none-match: \"a\"", 304, None, None),
-            ("RFC 9110 §13.1.2", &get, "if-none-match: \"b\"", 200, None, all),
-            ("RFC 9110 §13.1.3", &get, &format!("if-modified-since: {same}"), 304, None, None),
-            ("RFC 9110 §13.1.3", &get, &format!("if-modified-since: {old}"), 200, None, all),
-            (
-                "RFC 9110 §13.2.2",
-                &get,
-                &format!("if-none-match: \"b\" | if-modified-since: {same}"),
-                200,
-                None,
-                all,
-            ),
-            ("RFC 9110 §14.2", &get, "range: bytes=2-4", 206, part, Some("234")),
-            ("RFC 9110 §14.2", &get, "range: bytes=-3", 206, Some("bytes 7-9/10"), Some("789")),
-            ("RFC 9110 §14.2", &get, "range: lines=2-4", 200, None, all),
-            ("RFC 9110 §14.2", &head, "range: bytes=2-4", 200, None, None),
+            ("RFC 9110 §14.2", &get, "range: bytes=2-4", 206, Some("bytes 2-4/10"), Some("234")),
             ("RFC 9110 §15.5.17", &get, "range: bytes=10-", 416, Some("bytes */10"), None),
-            ("RFC 9110 §13.1.5", &get, "range: bytes=2-4 | if-range: \"a\"", 206, part, Some("234")),
-            ("RFC 9110 §13.1.5", &get, "range: bytes=2-4 | if-range: \"b\"", 200, None, all),
-            ("RFC 9110 §13.1.5", &get, "range: bytes=10- | if-range: \"b\"", 200, None, all),
-            ("RFC 9110 §13.2.2", &get, "range: bytes=2-4 | if-none-match: \"a\"", 304, None, None),
-            ("RFC 9110 §13.2.2", &get, "range: bytes=2-4 | if-none-match: \"b\"", 206, part, Some("234")),
         ] {
             let response = answer(200, method.clone(), request);
             let expected = (status, range, body.map(str::to_owned));
             assert_eq!(told(&response), expected, "{section}: {method} {request}");
             // RFC 9111 §5.1
             assert_eq!(response.headers()[header::AGE], "12", "{section}: {method} {request}");
-        }
-    }
-
-    #[test]
-    fn other_statuses_are_sent_as_they_are() {
-        // RFC 9110 §13.2.1, §14.2
-        for status in [203, 204, 301, 404, 410, 418] {
-            for request in
-                ["if-none-match: \"a\"", "if-none-match: *", "range: bytes=2-4", "range: bytes=10-"]
-            {
-                let response = answer(status, Method::GET, request);
-                assert_eq!(told(&response), (status, None, Some(BODY.to_owned())), "{request}");
-            }
-        }
-    }
-
-    #[test]
-    fn head_is_told_the_length() {
-        // RFC 9110 §8.6: not with a 204, and not the length of nothing with a 304
-        for (status, request, length) in [
-            (200, "", Some("10")),
-            (200, "range: bytes=2-4", Some("10")),
-            (404, "", Some("10")),
-            (204, "", None),
-            (200, "if-none-match: \"a\"", None),
-        ] {
-            let response = answer(status, Method::HEAD, request);
-            let found = response.headers().get(header::CONTENT_LENGTH).map(|value| value.to_str().unwrap());
-            assert_eq!((found, text(response.body())), (length, None), "{status} {request}");
         }
     }
 

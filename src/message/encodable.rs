@@ -3,7 +3,7 @@
 pub use super::compressible::is_compressible;
 
 use super::{
-    cache_control::ResponseControl, conditional::strong_eq, directives::directives, encoding::Encoding,
+    cache_control::ResponseControl, directives::directives, encoding::Encoding, etag::strong_eq,
     field::single,
 };
 use bytes::Bytes;

@@ -13,6 +13,7 @@ pub mod date;
 mod directives;
 pub mod encodable;
 pub mod encoding;
+pub mod etag;
 pub mod field;
 pub mod file;
 pub mod forwarded;

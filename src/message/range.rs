@@ -1,8 +1,8 @@
 //! Range requests (RFC 9110 §14): which bytes of a body are asked for.
 
 use super::{
-    conditional::strong_eq,
     date,
+    etag::strong_eq,
     field::{number, single},
 };
 use http::{HeaderMap, HeaderValue, header};

@@ -34,7 +34,7 @@ pub fn answer(
     let mut response = if status != StatusCode::OK || conditional::is_plain(request) {
         respond(status, headers.clone(), Extent::Whole)
     } else if conditional::has_failed(request, headers, now) {
-        precondition_failed(headers)
+        refuse(StatusCode::PRECONDITION_FAILED, headers)
     } else if conditional::not_modified(request, headers, now) {
         not_modified(headers)
     } else if *method == Method::GET && request.contains_key(header::RANGE) {
@@ -50,11 +50,7 @@ pub fn answer(
 
 /// The 304 that a response with these fields would be, did the client have it already (RFC 9110 §15.4.5).
 pub fn not_modified(headers: &HeaderMap) -> Response<Extent> {
-    let mut kept = HeaderMap::with_capacity(headers.keys_len());
-    for (name, value) in headers.iter().filter(|(name, _)| conditional::is_kept_in_304(name)) {
-        kept.append(name, value.clone());
-    }
-    respond(StatusCode::NOT_MODIFIED, kept, Extent::Nothing)
+    respond(StatusCode::NOT_MODIFIED, without_body(headers), Extent::Nothing)
 }
 
 fn respond(status: StatusCode, headers: HeaderMap, extent: Extent) -> Response<Extent> {
@@ -77,22 +73,30 @@ fn in_part(headers: &HeaderMap, length: u64, request: &HeaderMap, now: SystemTim
             respond(StatusCode::PARTIAL_CONTENT, headers, Extent::Parts(parts))
         }
         Selection::Unsatisfiable => {
-            let headers = with(headers, header::CONTENT_RANGE, range::unsatisfied(length));
-            respond(StatusCode::RANGE_NOT_SATISFIABLE, of_refusal(headers), Extent::Nothing)
+            let mut refusal = refuse(StatusCode::RANGE_NOT_SATISFIABLE, headers);
+            refusal.headers_mut().insert(header::CONTENT_RANGE, range::unsatisfied(length));
+            refusal
         }
     }
 }
 
-fn precondition_failed(headers: &HeaderMap) -> Response<Extent> {
-    respond(StatusCode::PRECONDITION_FAILED, of_refusal(headers.clone()), Extent::Nothing)
-}
-
-/// What is said of storing is about the whole, not about the refusal to send it.
-fn of_refusal(mut headers: HeaderMap) -> HeaderMap {
+/// The response, but for its body. What is said of that is not true of the refusal to send it, nor what is said of storing:
+/// an empty body is in no encoding.
+fn refuse(status: StatusCode, headers: &HeaderMap) -> Response<Extent> {
+    let mut headers = without_body(headers);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.remove(header::EXPIRES);
     headers.remove(CDN_CACHE_CONTROL);
-    headers
+    respond(status, headers, Extent::Nothing)
+}
+
+/// The fields that do not describe the body.
+fn without_body(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers.iter().filter(|(name, _)| conditional::is_kept_in_304(name)) {
+        kept.append(name, value.clone());
+    }
+    kept
 }
 
 /// The fields, with one of them as it is here.
@@ -107,5 +111,188 @@ fn leave_body_out(response: &mut Response<Extent>, length: u64) {
     let extent = std::mem::replace(response.body_mut(), Extent::Nothing);
     if matches!(extent, Extent::Whole) && response.status() != StatusCode::NO_CONTENT {
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::map, *};
+
+    const MODIFIED: &str = "Sat, 21 Nov 2026 09:00:00 GMT";
+    const EARLIER: &str = "Sat, 21 Nov 2026 08:59:59 GMT";
+    const LENGTH: u64 = 10;
+
+    /// What is said of a response with a body of ten bytes.
+    fn stored() -> HeaderMap {
+        map(&[
+            ("cache-control", "max-age=60"),
+            ("cdn-cache-control", "max-age=90"),
+            ("expires", "0"),
+            ("etag", "\"a\""),
+            ("last-modified", MODIFIED),
+            ("date", "Sat, 21 Nov 2026 09:14:09 GMT"),
+            ("content-type", "text/css"),
+            ("content-encoding", "gzip"),
+            ("content-language", "en"),
+            ("content-location", "/y"),
+            ("vary", "accept-encoding"),
+            ("link", "z"),
+            ("link", "zz"),
+        ])
+    }
+
+    fn ask(status: u16, method: &Method, request: &[(&'static str, &'static str)]) -> Response<Extent> {
+        let (status, headers) = (StatusCode::from_u16(status).unwrap(), stored());
+        answer((status, &headers), LENGTH, (method, &map(request)), SystemTime::now())
+    }
+
+    /// The status, and what of the body is sent: the word for it, or positions as `Content-Range` has them.
+    fn told(response: &Response<Extent>) -> (u16, String) {
+        let shown = |range: &Range<u64>| format!("{}-{}", range.start, range.end - 1);
+        let extent = match response.body() {
+            Extent::Nothing => "nothing".to_owned(),
+            Extent::Whole => "whole".to_owned(),
+            Extent::Part(range) => shown(range),
+            Extent::Parts(parts) => {
+                parts.parts.iter().map(|part| shown(&part.range)).collect::<Vec<_>>().join(",")
+            }
+        };
+        (response.status().as_u16(), extent)
+    }
+
+    /// The names of the stored fields that a response has not, and those of its fields that are new or others.
+    fn changes(response: &Response<Extent>) -> (String, HeaderMap) {
+        let (before, mut after) = (stored(), response.headers().clone());
+        let gone = before.keys().filter(|name| !after.contains_key(*name)).map(HeaderName::as_str);
+        let gone = gone.collect::<Vec<_>>().join(" ");
+        for name in before.keys() {
+            if before.get_all(name) == after.get_all(name) {
+                after.remove(name);
+            }
+        }
+        (gone, after)
+    }
+
+    #[test]
+    fn a_200_is_sent_whole_in_part_or_not_at_all() {
+        let (get, head) = (&Method::GET, &Method::HEAD);
+        let range = ("range", "bytes=2-4");
+        for (section, method, request, status, extent) in [
+            ("RFC 9110 §15.3.1", get, &[][..], 200, "whole"),
+            ("RFC 9110 §9.3.2", head, &[], 200, "nothing"),
+            ("RFC 9110 §13.1.1", get, &[("if-match", "\"a\"")], 200, "whole"),
+            ("RFC 9110 §13.1.1", get, &[("if-match", "*")], 200, "whole"),
+            ("RFC 9110 §13.1.1", get, &[("if-match", "\"b\"")], 412, "nothing"),
+            ("RFC 9110 §13.1.1", head, &[("if-match", "\"b\"")], 412, "nothing"),
+            ("RFC 9110 §13.1.2", get, &[("if-none-match", "\"a\"")], 304, "nothing"),
+            ("RFC 9110 §13.1.2", get, &[("if-none-match", "\"b\", W/\"a\"")], 304, "nothing"),
+            ("RFC 9110 §13.1.2", get, &[("if-none-match", "*")], 304, "nothing"),
+            ("RFC 9110 §13.1.2", head, &[("if-none-match", "\"a\"")], 304, "nothing"),
+            ("RFC 9110 §13.1.2", get, &[("if-none-match", "\"b\"")], 200, "whole"),
+            ("RFC 9110 §13.1.3", get, &[("if-modified-since", MODIFIED)], 304, "nothing"),
+            ("RFC 9110 §13.1.3", get, &[("if-modified-since", EARLIER)], 200, "whole"),
+            ("RFC 9110 §13.1.4", get, &[("if-unmodified-since", MODIFIED)], 200, "whole"),
+            ("RFC 9110 §13.1.4", get, &[("if-unmodified-since", EARLIER)], 412, "nothing"),
+            ("RFC 9110 §14.2", get, &[range], 206, "2-4"),
+            ("RFC 9110 §14.2", get, &[("range", "bytes=-3")], 206, "7-9"),
+            ("RFC 9110 §14.2", get, &[("range", "bytes=7-")], 206, "7-9"),
+            ("RFC 9110 §14.2", get, &[("range", "lines=2-4")], 200, "whole"),
+            ("RFC 9110 §14.2", head, &[range], 200, "nothing"),
+            ("RFC 9110 §15.3.7.2", get, &[("range", "bytes=0-1,8-")], 206, "0-1,8-9"),
+            ("RFC 9110 §15.5.17", get, &[("range", "bytes=10-")], 416, "nothing"),
+            ("RFC 9110 §15.5.17", head, &[("range", "bytes=10-")], 200, "nothing"),
+            ("RFC 9110 §13.1.5", get, &[range, ("if-range", "\"a\"")], 206, "2-4"),
+            ("RFC 9110 §13.1.5", get, &[range, ("if-range", "\"b\"")], 200, "whole"),
+            ("RFC 9110 §13.1.5", get, &[("range", "bytes=10-"), ("if-range", "\"b\"")], 200, "whole"),
+            // One after another: 412, 304, then ranges.
+            ("RFC 9110 §13.2.2", get, &[("if-match", "\"b\""), ("if-none-match", "\"a\"")], 412, "nothing"),
+            ("RFC 9110 §13.2.2", get, &[("if-match", "\"a\""), ("if-none-match", "\"a\"")], 304, "nothing"),
+            ("RFC 9110 §13.2.2", get, &[("if-match", "\"b\""), range], 412, "nothing"),
+            ("RFC 9110 §13.2.2", get, &[("if-match", "\"a\""), range], 206, "2-4"),
+            ("RFC 9110 §13.2.2", get, &[("if-none-match", "\"a\""), range], 304, "nothing"),
+            ("RFC 9110 §13.2.2", get, &[("if-none-match", "\"b\""), range], 206, "2-4"),
+            (
+                "RFC 9110 §13.2.2",
+                get,
+                &[("if-none-match", "\"b\""), ("if-modified-since", MODIFIED)],
+                200,
+                "whole",
+            ),
+        ] {
+            let response = ask(200, method, request);
+            assert_eq!(told(&response), (status, extent.to_owned()), "{section}: {method} {request:?}");
+        }
+    }
+
+    /// RFC 9110 §13.2.1, §14.2.
+    #[test]
+    fn other_statuses_are_sent_as_they_are() {
+        for status in [203, 204, 301, 404, 410, 418, 500] {
+            for request in [
+                ("if-none-match", "\"a\""),
+                ("if-none-match", "*"),
+                ("if-match", "\"b\""),
+                ("if-unmodified-since", EARLIER),
+                ("range", "bytes=2-4"),
+                ("range", "bytes=10-"),
+            ] {
+                let response = ask(status, &Method::GET, &[request]);
+                assert_eq!(told(&response), (status, "whole".to_owned()), "{request:?}");
+                assert_eq!(*response.headers(), stored(), "{request:?}");
+            }
+        }
+    }
+
+    /// RFC 9110 §8.6: not with a 204, and not the length of nothing.
+    #[test]
+    fn head_is_told_the_length() {
+        for (status, request, length) in [
+            (200, ("accept", "*/*"), Some("10")),
+            (200, ("range", "bytes=2-4"), Some("10")),
+            (404, ("accept", "*/*"), Some("10")),
+            (204, ("accept", "*/*"), None),
+            (200, ("if-none-match", "\"a\""), None),
+            (200, ("if-match", "\"b\""), None),
+        ] {
+            let response = ask(status, &Method::HEAD, &[request]);
+            let found = response.headers().get(header::CONTENT_LENGTH).map(|value| value.to_str().unwrap());
+            assert_eq!(found, length, "{status} {request:?}");
+            assert!(matches!(response.body(), Extent::Nothing), "{status} {request:?}");
+        }
+    }
+
+    #[test]
+    fn each_status_has_the_fields_that_are_true_of_it() {
+        let body = "content-type content-encoding content-language";
+        let refusal = "cdn-cache-control expires content-type content-encoding content-language";
+        let unstored = ("cache-control", "no-store");
+        for (section, request, status, gone, new) in [
+            ("RFC 9110 §15.4.5", ("if-none-match", "\"a\""), 304, body, &[][..]),
+            ("RFC 9110 §15.5.13", ("if-match", "\"b\""), 412, refusal, &[unstored]),
+            (
+                "RFC 9110 §15.5.17",
+                ("range", "bytes=10-"),
+                416,
+                refusal,
+                &[unstored, ("content-range", "bytes */10")],
+            ),
+            ("RFC 9110 §15.3.7.1", ("range", "bytes=0-0"), 206, "", &[("content-range", "bytes 0-0/10")]),
+        ] {
+            let response = ask(200, &Method::GET, &[request]);
+            assert_eq!(response.status().as_u16(), status, "{section}");
+            assert_eq!(changes(&response), (gone.to_owned(), map(new)), "{section}");
+        }
+    }
+
+    /// RFC 9110 §15.3.7.2: where each part lies is said in its own head.
+    #[test]
+    fn several_ranges_have_a_type_of_their_own() {
+        let response = ask(200, &Method::GET, &[("range", "bytes=0-1,8-")]);
+        let (gone, new) = changes(&response);
+        assert!(gone.is_empty() && new.len() == 1, "{gone:?} {new:?}");
+        assert!(new["content-type"].to_str().unwrap().starts_with("multipart/byteranges; boundary="));
+        let Extent::Parts(parts) = response.body() else { panic!("{response:?}") };
+        assert_eq!(response.headers()["content-type"], parts.content_type);
+        assert!(parts.parts[0].head.windows(8).any(|text| text == b"text/css"));
     }
 }
