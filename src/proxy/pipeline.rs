@@ -97,11 +97,14 @@ impl Proxy {
             settle(touched, &answer.response);
             return Ok(answer);
         }
-        let wish = Wish::of(&request, &self.encode);
-        if let Some(response) = self.public_file(&request, &wish, exchange).await {
+        let mut wish = Wish::of(&request, &self.encode);
+        if let Some(response) = self.public_file(&request, &mut wish, exchange).await {
             return Ok(response.into());
         }
         let (lookup, file) = self.look_up(&request, exchange.began()).await;
+        if lookup.entry().is_none() {
+            wish.remember(&request);
+        }
         let response = match lookup {
             Lookup::Fresh(entry, status) => {
                 exchange.cached(&status);
@@ -124,7 +127,7 @@ impl Proxy {
             }
             Lookup::Pass(watch) => {
                 let response = self.fetch(exchange, request).await?;
-                let status = watch.see(&response, response.body().file_length());
+                let status = watch.see(&response, response.body().is_file());
                 represent(tell(response, &status, exchange), &wish, &self.encode).await
             }
             Lookup::Bypass(status) => {
@@ -164,13 +167,13 @@ impl Proxy {
         wanted: &Wanted,
         key: impl FnOnce() -> CacheKey,
     ) -> Response<Source> {
+        if let Some(job) = self.cache.job(entry, wanted, key) {
+            self.encoder.submit(job.body(), job.encoding(), |encoded| job.finish(encoded));
+        }
         cache::serve(entry, status, wanted).map(|served| match (served, file) {
             (Served::Bytes(bytes), _) => Source::Bytes(bytes),
             (Served::Pieces(pieces), _) => Source::Pieces(pieces),
             (Served::Encode(bytes, encoding), _) => {
-                if let Some(job) = self.cache.job(entry, encoding, key) {
-                    self.encoder.submit(job.body(), encoding, |encoded| job.finish(encoded));
-                }
                 let length = bytes.len() as u64;
                 Source::Bytes(bytes).encoded(encoding, Some(length), 0)
             }

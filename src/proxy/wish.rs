@@ -16,7 +16,7 @@ pub(super) struct Wish {
     pub(super) method: Method,
     /// The best encoding that the client accepts, if it may have one.
     pub(super) encoding: Option<Encoding>,
-    /// The whole header where it has conditions or a range.
+    /// The whole header where it wants anything special.
     special: Option<Box<HeaderMap>>,
 }
 
@@ -25,12 +25,18 @@ impl Wish {
         let (method, headers) = (request.method().clone(), request.headers());
         let encoding = encoding::choose(headers, &options.offer)
             .filter(|_| !(options.disable_on_auth && encodable::request_concerns_auth(headers)));
-        let is_special = matches!(method, Method::GET | Method::HEAD) && !conditional::is_plain(headers);
-        let special = is_special.then(|| Box::new(headers.clone()));
-        Self { method, encoding, special }
+        Self { method, encoding, special: None }
     }
 
-    /// What the request says of conditions and ranges; nothing where only other methods than GET and HEAD are concerned.
+    /// Keeps what the request says of conditions and ranges, before it leaves for the worker. What is stored is judged by the
+    /// request itself, and most requests say nothing of them: neither pays for a copy.
+    pub(super) fn remember<B>(&mut self, request: &Request<B>) {
+        let headers = request.headers();
+        let is_special = matches!(self.method, Method::GET | Method::HEAD) && !conditional::is_plain(headers);
+        self.special = is_special.then(|| Box::new(headers.clone()));
+    }
+
+    /// What the request says of conditions and ranges, once it is remembered; only GET and HEAD have any.
     pub(super) fn conditions(&self) -> Option<&HeaderMap> {
         self.special.as_deref()
     }
