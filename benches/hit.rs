@@ -9,7 +9,7 @@
 mod hit;
 
 use criterion::{BatchSize, Bencher, Criterion, criterion_group, criterion_main};
-use hit::{BROWSER, MINIMAL, Stage, at_once, request};
+use hit::{BROWSER, ENCODED, MINIMAL, Stage, at_once, request};
 use std::{
     hint::black_box,
     time::{Duration, Instant},
@@ -29,9 +29,11 @@ criterion_main!(hits);
 fn pipeline(criterion: &mut Criterion) {
     let stage = Stage::set();
     let mut group = criterion.benchmark_group("pipeline");
+    let encoded = stage.hit(request(ENCODED)).length;
     for (name, head, status, length) in [
         ("browser", BROWSER.to_owned(), 200, 4096),
         ("minimal", MINIMAL.to_owned(), 200, 4096),
+        ("encoded", ENCODED.to_owned(), 200, encoded),
         ("not modified", with(BROWSER, "If-None-Match: W/\"5f3b1c0d9e8a7b6c5d4e3f2a1b0c9d8e\""), 304, 0),
         ("range", with(BROWSER, "Range: bytes=1024-2047"), 206, 1024),
     ] {

@@ -41,18 +41,21 @@ pub enum Content {
 impl Entry {
     /// A response whose body is complete.
     pub fn new(head: Head, body: Bytes, arrived: Instant) -> Self {
-        let forms = head.is_encodable(body.len() as u64).then(Box::default);
-        Self { head, body: Content::Memory(body), origin: None, forms, arrived, told: Told::default() }
+        Self::of(head, Content::Memory(body), None, arrived)
     }
 
     /// A response whose body is that of a file: these bytes, or the file itself.
     pub fn of_file(head: Head, body: Content, origin: Origin, arrived: Instant) -> Self {
-        let in_memory = matches!(body, Content::Memory(_));
-        let forms = (in_memory && head.is_encodable(body.length())).then(Box::default);
-        Self { head, body, origin: Some(origin), forms, arrived, told: Told::default() }
+        Self::of(head, body, Some(origin), arrived)
     }
 
-    /// The same with these bodies in encodings, which somebody has put beside the file.
+    fn of(head: Head, body: Content, origin: Option<Origin>, arrived: Instant) -> Self {
+        let in_memory = matches!(body, Content::Memory(_));
+        let forms = (in_memory && head.is_encodable(body.length())).then(Box::default);
+        Self { head, body, origin, forms, arrived, told: Told::default() }
+    }
+
+    /// The same with these bodies in encodings, which somebody has put beside the file. `Vary` must tell of them already.
     pub fn with_given(mut self, bodies: impl IntoIterator<Item = (Encoding, Bytes)>) -> Self {
         self.forms = Some(Box::new(Forms::given(self.head.headers(), bodies)));
         self
@@ -85,9 +88,9 @@ impl Entry {
         self.forms.as_deref()
     }
 
-    /// Whether the body is sent in an encoding to those who accept it.
+    /// Whether the body is encoded for those who accept that. What somebody else has encoded may lie ready all the same.
     pub fn is_encodable(&self) -> bool {
-        self.forms.is_some() || self.head.is_encodable(self.body.length())
+        self.head.is_encodable(self.body.length())
     }
 
     /// Has the body lie ready in an encoding, too; `None` if that is not worth it.
@@ -199,15 +202,11 @@ impl Entry {
         options: &Options,
     ) -> (Self, Result<(), Reason>) {
         let (head, storable) = self.head.renewed(asked, not_modified, self.body.length(), options);
-        let forms = self.forms.as_ref().filter(|_| head.is_encodable(self.body.length()));
-        let renewed = Self {
-            forms: forms.map(|forms| Box::new(forms.renewed(head.headers()))),
-            body: self.body.clone(),
-            origin: self.origin.as_ref().map(|origin| Origin::new(origin.files(), arrived)),
-            head,
-            arrived,
-            told: Told::default(),
-        };
+        let origin = self.origin.as_ref().map(|origin| Origin::new(origin.files(), arrived));
+        let mut renewed = Self::of(head, self.body.clone(), origin, arrived);
+        if let (Some(forms), Some(old)) = (&mut renewed.forms, &self.forms) {
+            **forms = old.renewed(renewed.head.headers());
+        }
         (renewed, storable)
     }
 

@@ -104,6 +104,11 @@ impl Budget {
         granted.then(|| Bytes::from_owner(Whole { body, _share: Some(share) }))
     }
 
+    /// Whether there is room for so many bytes at this moment.
+    pub fn has_room_for(&self, bytes: u64) -> bool {
+        self.left.load(Ordering::Relaxed) >= bytes
+    }
+
     fn take(&self, bytes: u64) -> bool {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
     }

@@ -17,11 +17,11 @@ pub struct Form {
     pub body: Bytes,
 }
 
-/// A place for each encoding, filled once and for good.
+/// A place for each encoding, filled once and for good. Whoever stores a form sees to it that the response is weighed anew.
 #[derive(Debug, Default)]
 pub struct Forms {
     places: [Place; Encoding::ALL.len()],
-    /// Somebody has encoded the body already, and better than we could: nothing that fits is to be made beside it.
+    /// Somebody else has made some of them, and as well as can be: who accepts one needs no other.
     given: bool,
 }
 
@@ -53,7 +53,7 @@ impl Forms {
         forms
     }
 
-    /// The same bodies with other fields; what is being made is made no more.
+    /// The same bodies with other fields. What is being made is claimed no longer; whoever makes it brings it here, too.
     pub fn renewed(&self, identity: &HeaderMap) -> Self {
         let forms = Self { given: self.given, ..Self::default() };
         for encoding in Encoding::ALL {
@@ -76,18 +76,18 @@ impl Forms {
         self.place(encoding).form.get()?.as_ref()
     }
 
-    /// Whether it is not worth having this encoding.
+    /// Whether this encoding was tried, and is not worth having.
     pub fn is_worthless(&self, encoding: Encoding) -> bool {
         matches!(self.place(encoding).form.get(), Some(None))
     }
 
-    /// Whether the one who asks may make it: the first.
+    /// Whether the one who asks may make it: the first, while it is neither there nor worthless.
     pub fn claim(&self, encoding: Encoding) -> bool {
         let place = self.place(encoding);
         place.form.get().is_none() && !place.claimed.swap(true, Ordering::Relaxed)
     }
 
-    /// It was not made after all.
+    /// It was not made after all: the next one who asks may.
     pub fn give_up(&self, encoding: Encoding) {
         self.place(encoding).claimed.store(false, Ordering::Relaxed);
     }
@@ -105,5 +105,71 @@ impl Forms {
 
     fn place(&self, encoding: Encoding) -> &Place {
         &self.places[encoding as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::testing::fields,
+        Encoding::{Brotli, Gzip, Zstd},
+        *,
+    };
+
+    fn form(text: &'static str) -> Option<Form> {
+        Some(Form::new(
+            &fields("etag: \"a\" | accept-ranges: bytes | x: y"),
+            Gzip,
+            Bytes::from_static(text.as_bytes()),
+        ))
+    }
+
+    fn body(forms: &Forms, encoding: Encoding) -> Option<&[u8]> {
+        forms.get(encoding).map(|form| &form.body[..])
+    }
+
+    /// RFC 9110 §8.4, §8.8.3.3.
+    #[test]
+    fn a_form_has_the_fields_that_are_true_of_it() {
+        let expected = fields("etag: W/\"a\" | x: y | content-encoding: gzip");
+        assert_eq!(form("").unwrap().headers, expected);
+    }
+
+    #[test]
+    fn one_makes_it_and_the_next_one_may_if_that_fails() {
+        let forms = Forms::default();
+        assert!(forms.claim(Gzip) && !forms.claim(Gzip) && forms.claim(Zstd));
+        forms.give_up(Gzip);
+        assert!(forms.claim(Gzip));
+        forms.fill(Gzip, form("gzip"));
+        forms.fill(Zstd, None);
+        for encoding in [Gzip, Zstd] {
+            // By whoever had it, when all is done.
+            forms.give_up(encoding);
+            assert!(!forms.claim(encoding), "{encoding:?}");
+        }
+        assert_eq!((body(&forms, Gzip), body(&forms, Zstd)), (Some(&b"gzip"[..]), None));
+        assert!(forms.is_worthless(Zstd) && !forms.is_worthless(Gzip) && !forms.is_worthless(Brotli));
+        assert_eq!(forms.iter().count(), 1);
+    }
+
+    #[test]
+    fn what_is_there_stays() {
+        let forms = Forms::default();
+        forms.fill(Gzip, form("one"));
+        forms.fill(Gzip, form("other"));
+        forms.fill(Gzip, None);
+        assert_eq!(body(&forms, Gzip), Some(&b"one"[..]));
+    }
+
+    #[test]
+    fn forms_of_somebody_elses_making_are_remembered_as_such() {
+        let own = Forms::default();
+        own.fill(Gzip, form("gzip"));
+        let given = Forms::given(&fields("x: y"), [(Brotli, Bytes::from_static(b"br"))]);
+        for (forms, are_given) in [(own, false), (given, true), (Forms::given(&fields(""), []), false)] {
+            assert_eq!(forms.are_given(), are_given, "{forms:?}");
+            assert_eq!(forms.renewed(&fields("x: z")).are_given(), are_given, "{forms:?}");
+        }
     }
 }

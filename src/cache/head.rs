@@ -10,6 +10,7 @@ use super::{
 use crate::message::{
     date,
     encodable::{self, SHORTEST},
+    encoding::Offer,
     hop,
 };
 use bytes::BytesMut;
@@ -55,25 +56,17 @@ impl Head {
         let freshness = policy::freshness(asked, status, headers, &options.fingerprinted)?;
         let selector = Selector::of(headers, asked.headers).ok_or(Reason::Vary)?;
         let is_relayed = headers.contains_key(CACHE_STATUS);
-        let mut compact = compact(headers, asked.answered);
-        let shunned = options.offer.is_empty()
-            || (options.disable_on_auth && encodable::response_concerns_auth(headers));
-        let negotiated = if shunned || !encodable::is_encodable(status, headers, length) {
-            Negotiated::No
-        } else if encodable::add_vary(&mut compact) {
-            Negotiated::Told
-        } else {
-            Negotiated::Yes
-        };
-        Ok(Self { status, headers: compact, is_relayed, negotiated, selector, freshness })
+        let mut headers = compact(headers, asked.answered);
+        // Cookies are gone by now: what is stored is sent to everybody without them.
+        let shunned = options.disable_on_auth && encodable::response_concerns_auth(&headers);
+        let offer = if shunned { Offer::default() } else { options.offer };
+        let negotiated = Negotiated::of(status, &mut headers, length, offer);
+        Ok(Self { status, headers, is_relayed, negotiated, selector, freshness })
     }
 
-    /// The head of a file that is no response of the worker's, and whether it is sent in encodings.
-    pub fn of_file(mut headers: HeaderMap, encodable: bool) -> Self {
-        let negotiated = if encodable { Negotiated::Told } else { Negotiated::No };
-        if encodable {
-            encodable::add_vary(&mut headers);
-        }
+    /// The head of a file of so many bytes that is no response of the worker's, and is offered in these encodings.
+    pub fn of_file(mut headers: HeaderMap, length: u64, offer: Offer) -> Self {
+        let negotiated = Negotiated::of(StatusCode::OK, &mut headers, Some(length), offer);
         Self {
             status: StatusCode::OK,
             headers,
@@ -111,19 +104,24 @@ impl Head {
         }
         match Self::new(asked, self.status, &headers, Some(length), options) {
             Ok(head) => (head, Ok(())),
-            Err(reason) => (self.for_one(headers), Err(reason)),
+            Err(reason) => (self.for_one(headers, length, options.offer), Err(reason)),
         }
     }
 
     /// The same with these fields, for the one client that gets it. Cookies are for that client.
-    fn for_one(&self, mut headers: HeaderMap) -> Self {
-        if self.negotiated == Negotiated::Told {
-            encodable::add_vary(&mut headers);
-        }
+    fn for_one(&self, mut headers: HeaderMap, length: u64, offer: Offer) -> Self {
+        let negotiated = Negotiated::of(self.status, &mut headers, Some(length), offer);
         let is_relayed = headers.contains_key(CACHE_STATUS);
         hop::retain(&mut headers, |name| !name.as_str().starts_with("proxy-"));
         headers.insert(X_CACHE, HeaderValue::from_static("hit"));
-        Self { headers, is_relayed, freshness: Freshness::NONE, ..self.clone() }
+        Self {
+            status: self.status,
+            headers,
+            is_relayed,
+            negotiated,
+            selector: self.selector.clone(),
+            freshness: Freshness::NONE,
+        }
     }
 
     /// The status.
@@ -155,6 +153,19 @@ impl Head {
     /// Bytes of memory that it holds.
     pub fn weight(&self) -> usize {
         weight_of(&self.headers) + self.selector.weight()
+    }
+}
+
+impl Negotiated {
+    /// Whether a response with these fields is, which then say so. `length` in bytes, if it is known.
+    fn of(status: StatusCode, headers: &mut HeaderMap, length: Option<u64>, offer: Offer) -> Self {
+        if offer.is_empty() || !encodable::is_encodable(status, headers, length) {
+            Self::No
+        } else if encodable::add_vary(headers) {
+            Self::Told
+        } else {
+            Self::Yes
+        }
     }
 }
 
@@ -213,3 +224,6 @@ fn is_stored(name: &HeaderName) -> bool {
         && !policy::SET_COOKIE.contains(name)
         && !name.as_str().starts_with("proxy-")
 }
+
+#[cfg(test)]
+mod tests;

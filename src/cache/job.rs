@@ -1,6 +1,6 @@
 //! A stored body that shall lie ready in an encoding, too. Who can encode it does, and brings it back.
 
-use super::{Cache, CacheKey, Entry, Shared, entry::Content};
+use super::{Cache, CacheKey, Entry, Shared, Wanted, entry::Content, serve};
 use crate::message::encoding::Encoding;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -14,12 +14,17 @@ pub struct Job {
 }
 
 impl Cache {
-    /// What is to be done so that this entry lies ready in this encoding; `None` if somebody is doing it already, or has found
-    /// that it is not worth it.
-    pub fn job(&self, entry: &Arc<Entry>, encoding: Encoding, key: impl FnOnce() -> CacheKey) -> Option<Job> {
-        let shared = self.shared.clone()?;
+    /// What is to be done so that the next such request finds this response ready in its encoding; `None` if nothing is: it is
+    /// ready, somebody is doing it already or has found that it is not worth it, or it is not stored under this key.
+    pub fn job(&self, entry: &Arc<Entry>, wanted: &Wanted, key: impl FnOnce() -> CacheKey) -> Option<Job> {
+        let encoding = serve::missing(entry, wanted)?;
+        // Else it would be made again and again, and never kept.
+        let shared =
+            self.shared.as_ref().filter(|shared| shared.budget.has_room_for(entry.body().length()))?;
         entry.forms().filter(|forms| forms.claim(encoding))?;
-        Some(Job { shared, key: key(), entry: entry.clone(), encoding })
+        let job = Job { shared: shared.clone(), key: key(), entry: entry.clone(), encoding };
+        // What is not stored, or no longer, is sent this once: to encode it with care would be in vain.
+        shared.store.holds(&job.key, entry).then_some(job)
     }
 }
 
@@ -39,8 +44,13 @@ impl Job {
 
     /// Puts it beside the body if that is still stored, and if there is room; `None` says that it is not worth it.
     pub fn finish(self, encoded: Option<Bytes>) {
-        // Where there is no room for it, it is not worth making again and again either.
-        let owned = encoded.and_then(|encoded| self.shared.budget.own(encoded));
+        let owned = match encoded {
+            None => None,
+            Some(encoded) => match self.shared.budget.own(encoded) {
+                None => return,
+                owned => owned,
+            },
+        };
         self.shared.store.add_form(self.key.clone(), &self.entry, self.encoding, owned);
     }
 }
@@ -51,5 +61,118 @@ impl Drop for Job {
         if let Some(forms) = self.entry.forms() {
             forms.give_up(self.encoding);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+    use crate::message::encoding::{self, Offer};
+    use http::{HeaderMap, Method};
+    use std::time::{Instant, SystemTime};
+
+    /// Asks for what is to be done for a GET that accepts these encodings.
+    fn job(cache: &Cache, entry: &Arc<Entry>, accept: &str) -> Option<Job> {
+        let headers = fields(&format!("accept-encoding: {accept}"));
+        let encoding = encoding::choose(&headers, &Offer::new(Encoding::ALL));
+        let (method, now, date) = (&Method::GET, Instant::now(), SystemTime::now());
+        let wanted = Wanted { method, headers: &headers, encoding, now, date };
+        cache.job(entry, &wanted, || key("/"))
+    }
+
+    /// A cache with a script in it.
+    fn stored() -> (Cache, Arc<Entry>) {
+        let (cache, entry) = (cache(), Arc::new(script("", "etag: \"a\"")));
+        store(&cache, &entry);
+        (cache, entry)
+    }
+
+    fn store(cache: &Cache, entry: &Arc<Entry>) {
+        cache.shared.as_ref().unwrap().store.put(key("/"), entry.clone(), || true);
+    }
+
+    fn form(entry: &Entry, encoding: Encoding) -> Option<Bytes> {
+        entry.forms()?.get(encoding).map(|form| form.body.clone())
+    }
+
+    #[test]
+    fn it_is_done_once() {
+        let (cache, entry) = stored();
+        let first = job(&cache, &entry, "gzip").unwrap();
+        assert_eq!((first.body(), first.encoding()), (Bytes::copy_from_slice(bytes(&entry)), Encoding::Gzip));
+        assert!(job(&cache, &entry, "gzip").is_none());
+        // Each encoding is a job of its own, whatever is ready or on its way beside it.
+        job(&cache, &entry, "br").unwrap().finish(None);
+        first.finish(Some(Bytes::from_static(b"gzip")));
+        assert_eq!(form(&entry, Encoding::Gzip).unwrap(), "gzip");
+        for accept in ["gzip", "br", "identity", "gzip;q=0.5, identity"] {
+            assert!(job(&cache, &entry, accept).is_none(), "{accept}");
+        }
+        assert_eq!(job(&cache, &entry, "gzip, zstd").unwrap().encoding(), Encoding::Zstd);
+    }
+
+    #[test]
+    fn one_that_was_not_done_is_left_to_the_next() {
+        let (cache, entry) = stored();
+        drop(job(&cache, &entry, "gzip").unwrap());
+        job(&cache, &entry, "gzip").unwrap().finish(Some(Bytes::from_static(b"gzip")));
+        assert!(form(&entry, Encoding::Gzip).is_some());
+    }
+
+    #[test]
+    fn what_is_not_stored_is_not_worth_it() {
+        let cache = cache();
+        let entry = Arc::new(script("", "etag: \"a\""));
+        assert!(job(&cache, &entry, "gzip").is_none());
+        store(&cache, &entry);
+        assert!(job(&cache, &entry, "gzip").is_some());
+        store(&cache, &Arc::new(script("", "etag: \"b\"")));
+        assert!(job(&cache, &entry, "gzip").is_none());
+    }
+
+    #[test]
+    fn what_was_renewed_meanwhile_gets_it_and_what_was_replaced_does_not() {
+        let (cache, old) = stored();
+        let request = HeaderMap::new();
+        let renew = |entry: &Entry| {
+            entry.renewed(&asked("/", &request), &fields("x: 1"), Instant::now(), &options()).0
+        };
+        let first = job(&cache, &old, "gzip").unwrap();
+        let renewed = Arc::new(renew(&old));
+        store(&cache, &renewed);
+        first.finish(Some(Bytes::from_static(b"gzip")));
+        assert!(form(&renewed, Encoding::Gzip).is_some() && form(&old, Encoding::Gzip).is_none());
+        let second = job(&cache, &renewed, "br").unwrap();
+        let other = Arc::new(script("", "etag: \"b\""));
+        store(&cache, &other);
+        second.finish(Some(Bytes::from_static(b"br")));
+        assert!(form(&renewed, Encoding::Brotli).is_none() && form(&other, Encoding::Brotli).is_none());
+    }
+
+    /// What is encoded has its share of the budget while it is kept, and no share is lost.
+    #[test]
+    fn without_room_it_is_not_kept() {
+        const BUDGET: usize = 1 << 21;
+        let (cache, entry) = stored();
+        let [first, second] = [(); 2].map(|()| {
+            let job = job(&cache, &entry, "gzip").unwrap();
+            entry.forms().unwrap().give_up(Encoding::Gzip);
+            job
+        });
+        let held = cache.own(vec![0; BUDGET - 100].into()).unwrap();
+        assert!(job(&cache, &entry, "gzip").is_none(), "it would be made in vain");
+        first.finish(Some(vec![0; 101].into()));
+        assert!(form(&entry, Encoding::Gzip).is_none());
+        second.finish(Some(vec![0; 100].into()));
+        assert!(form(&entry, Encoding::Gzip).is_some() && cache.own(Bytes::from_static(b"1")).is_none());
+        drop(held);
+        assert!(cache.own(vec![0; BUDGET - 100].into()).is_some());
+        // One that comes too late is given up with its share.
+        let late = job(&cache, &entry, "br").unwrap();
+        cache.shared.as_ref().unwrap().store.invalidate(&key("/"));
+        late.finish(Some(vec![0; 100].into()));
+        assert!(form(&entry, Encoding::Brotli).is_none());
+        assert!(cache.own(vec![0; BUDGET - 99].into()).is_none());
+        assert!(cache.own(vec![0; BUDGET - 100].into()).is_some());
     }
 }

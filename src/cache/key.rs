@@ -109,8 +109,34 @@ mod tests {
         }
     }
 
+    /// A file's name is a path: it begins with a slash, and nothing that is in a request line is in it but visible characters.
     #[test]
+    fn no_request_has_the_key_of_a_file() {
+        let names = ["/", "/a", "//a", "/host\u{e9}"];
+        for name in names {
+            assert_eq!(CacheKey::of_file(name), CacheKey::of_file(name));
+            let others = names.iter().filter(|other| **other != name);
+            assert!(others.into_iter().all(|other| CacheKey::of_file(other) != CacheKey::of_file(name)));
+            assert_eq!(CacheKey::of_file(name).target(), "");
+            for target in ["", "*", "/", "/a", "//a"] {
+                for fields in [&[][..], &[("host", "")], &[("host", "a")], &[("x-forwarded-prefix", "/a")]] {
+                    let mut headers = HeaderMap::new();
+                    headers.extend(
+                        fields
+                            .iter()
+                            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())),
+                    );
+                    assert_ne!(
+                        CacheKey::new(&headers, target),
+                        CacheKey::of_file(name),
+                        "{target} {fields:?}"
+                    );
+                }
+            }
+        }
+    }
 
+    #[test]
     fn it_knows_its_target() {
         for target in ["/", "/a?b=c", "/a%0Ab"] {
             assert_eq!(key(target, &[("host", "a"), ("x-forwarded-host", "b")]).target(), target);

@@ -34,7 +34,8 @@ impl Origin {
         self.files.first().map_or(0, |file| file.length)
     }
 
-    /// Whether it is time to look if they are still the same. Says so to the first who asks; the others go on meanwhile.
+    /// Whether it is time to look if they are still the same. Only the first who asks is told so; the others go on with what
+    /// was seen last.
     pub fn is_due(&self, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.opened).as_millis() as u64;
         let last = self.looked.load(Ordering::Relaxed);
@@ -45,5 +46,30 @@ impl Origin {
     /// Bytes of memory that it holds.
     pub fn weight(&self) -> usize {
         self.files.iter().map(|file| size_of::<NamedFile>() + file.path.as_os_str().len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_looks_again_each_second() {
+        let opened = Instant::now();
+        let origin = Origin::new([], opened);
+        // A request that began before the file was opened comes last here, as it does.
+        for (after, due) in [
+            (0, false),
+            (999, false),
+            (1000, true),
+            (1000, false),
+            (1999, false),
+            (2500, true),
+            (3400, false),
+            (3500, true),
+        ] {
+            assert_eq!(origin.is_due(opened + Duration::from_millis(after)), due, "{after} ms");
+        }
+        assert!(!origin.is_due(opened - Duration::from_secs(5)));
     }
 }

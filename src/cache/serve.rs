@@ -4,7 +4,7 @@
 use super::{
     Entry, Status,
     entry::Content,
-    forms::Form,
+    forms::{Form, Forms},
     status::{Source, X_CACHE},
 };
 use crate::message::{
@@ -31,7 +31,7 @@ pub struct Wanted<'a> {
     pub encoding: Option<Encoding>,
     /// When it is answered.
     pub now: Instant,
-    /// When it arrived.
+    /// When the request arrived.
     pub date: SystemTime,
 }
 
@@ -88,24 +88,37 @@ pub fn serve(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Respons
     response
 }
 
-/// Ranges are of the identity form: who asks for one gets that, whatever becomes of the range.
+/// The encoding in which a body in memory should lie ready for such requests, and does not.
+pub(super) fn missing(entry: &Entry, wanted: &Wanted) -> Option<Encoding> {
+    let encoding = best(entry, wanted)?;
+    let forms = entry.forms().filter(|forms| forms.get(encoding).is_none())?;
+    let suffices = || forms.are_given() && second_best(forms, wanted).is_some();
+    (entry.is_encodable() && !forms.is_worthless(encoding) && !suffices()).then_some(encoding)
+}
+
 fn choose<'a>(entry: &'a Entry, wanted: &Wanted) -> Chosen<'a> {
-    let Some(encoding) = wanted.encoding.filter(|_| entry.is_encodable()) else { return Chosen::Identity };
-    if wanted.headers.contains_key(header::RANGE) && entry.head().status() == StatusCode::OK {
-        return Chosen::Identity;
-    }
-    let Some(forms) = entry.forms() else { return Chosen::Missing(encoding) };
-    if let Some(form) = forms.get(encoding) {
-        return Chosen::Ready(form);
-    }
-    // Another one that the client accepts is better than to make the best one now.
-    let ready = Offer::new(Encoding::ALL).only(|encoding| forms.get(encoding).is_some());
-    let other = if ready.is_empty() { None } else { encoding::choose(wanted.headers, &ready) };
-    match other.and_then(|other| forms.get(other)) {
+    let Some(encoding) = best(entry, wanted) else { return Chosen::Identity };
+    let forms = entry.forms();
+    let ready = forms.and_then(|forms| forms.get(encoding).or_else(|| second_best(forms, wanted)));
+    match ready {
         Some(form) => Chosen::Ready(form),
-        None if forms.is_worthless(encoding) => Chosen::Identity,
+        None if !entry.is_encodable() => Chosen::Identity,
+        None if forms.is_some_and(|forms| forms.is_worthless(encoding)) => Chosen::Identity,
         None => Chosen::Missing(encoding),
     }
+}
+
+/// Ranges are of the identity form: who asks for one gets that, whatever becomes of the range.
+fn best(entry: &Entry, wanted: &Wanted) -> Option<Encoding> {
+    let is_for_part = wanted.headers.contains_key(header::RANGE) && entry.head().status() == StatusCode::OK;
+    wanted.encoding.filter(|_| !is_for_part)
+}
+
+/// The best of the forms that are there: to send it is better than to make the best of all while the client waits.
+fn second_best<'a>(forms: &'a Forms, wanted: &Wanted) -> Option<&'a Form> {
+    let ready = Offer::new(Encoding::ALL).only(|encoding| forms.get(encoding).is_some());
+    let encoding = if ready.is_empty() { None } else { encoding::choose(wanted.headers, &ready) };
+    encoding.and_then(|encoding| forms.get(encoding))
 }
 
 fn part(body: &Content, extent: Extent, encoding: Option<Encoding>) -> Served {
@@ -225,5 +238,101 @@ mod tests {
         };
         let body = format!("{}{}--{boundary}--\r\n", part("0-1", "01"), part("8-9", "89"));
         assert_eq!(told(&response), (206, None, Some(body)));
+    }
+
+    /// Asks for a stored script with these fields; says in which form it comes, and in which it is to be made.
+    fn form(entry: &Entry, request: &str) -> (String, Option<Encoding>) {
+        let headers = fields(request);
+        let encoding = encoding::choose(&headers, &Offer::new(Encoding::ALL));
+        let (method, now, date) = (&Method::GET, Instant::now(), super::super::testing::now());
+        let wanted = Wanted { method, headers: &headers, encoding, now, date };
+        let response = serve(entry, Some(&Status::hit()), &wanted);
+        let named = response.headers().get(header::CONTENT_ENCODING);
+        let shown = match response.body() {
+            Served::Bytes(bytes) if bytes.len() < 9 => String::from_utf8(bytes.to_vec()).unwrap(),
+            Served::Bytes(_) => "identity".to_owned(),
+            Served::Encode(bytes, encoding) if bytes.len() == 2000 => format!("now {}", encoding.name()),
+            other => format!("{other:?}"),
+        };
+        let name = shown.strip_prefix("now ").unwrap_or(&shown).to_owned();
+        assert_eq!(named.map_or("identity", |named| named.to_str().unwrap()), name, "{request}");
+        assert_eq!(response.headers()[header::VARY], "Accept-Encoding", "{request}");
+        assert_eq!(response.headers()[header::ETAG].as_bytes().starts_with(b"W/"), name != "identity");
+        (shown, missing(entry, &wanted))
+    }
+
+    #[test]
+    fn a_form_that_is_ready_is_sent_and_the_best_is_made_for_the_next() {
+        use Encoding::{Brotli, Gzip, Zstd};
+        const ALL: &str = "accept-encoding: gzip, deflate, br, zstd";
+        let bytes = |encoding: Encoding| Some(Bytes::from_static(encoding.name().as_bytes()));
+        // In which encodings it is ready, those that are worthless, and what is sent to whom then
+        for (ready, worthless, request, sent, made) in [
+            (&[][..], &[][..], "", "identity", None),
+            (&[], &[], ALL, "now zstd", Some(Zstd)),
+            (&[], &[], "accept-encoding: br", "now br", Some(Brotli)),
+            (&[], &[], "accept-encoding: gzip;q=0.5, identity", "identity", None),
+            (&[Zstd], &[], ALL, "zstd", None),
+            (&[Zstd], &[], "accept-encoding: br", "now br", Some(Brotli)),
+            (&[Zstd], &[], "", "identity", None),
+            (&[Gzip], &[], ALL, "gzip", Some(Zstd)),
+            (&[Gzip, Brotli], &[], ALL, "br", Some(Zstd)),
+            (&[Gzip, Brotli], &[], "accept-encoding: zstd, br;q=0.1, gzip;q=0.2", "gzip", Some(Zstd)),
+            (&[Gzip], &[], "accept-encoding: zstd, gzip;q=0", "now zstd", Some(Zstd)),
+            (&[], &[Zstd], ALL, "identity", None),
+            (&[Gzip], &[Zstd], ALL, "gzip", None),
+            (&[], &[Zstd], "accept-encoding: br", "now br", Some(Brotli)),
+        ] {
+            let entry = script("", "etag: \"a\"");
+            ready.iter().for_each(|encoding| entry.add_form(*encoding, bytes(*encoding)));
+            worthless.iter().for_each(|encoding| entry.add_form(*encoding, None));
+            assert_eq!(form(&entry, request), (sent.to_owned(), made), "{ready:?} {worthless:?} {request}");
+            // RFC 9110 §14.2: whatever is ready, and whether or not the range can be satisfied.
+            assert_eq!(form(&entry, &format!("{request} | range: x=1")), ("identity".to_owned(), None));
+        }
+        let given = |kind: &str| {
+            let head = head(
+                "",
+                200,
+                &format!("cache-control: max-age=60 | etag: \"a\" | vary: Accept-Encoding | {kind}"),
+            );
+            Entry::new(head, vec![b'x'; 2000].into(), Instant::now())
+                .with_given([(Gzip, bytes(Gzip).unwrap())])
+        };
+        for (kind, request, sent, made) in [
+            ("content-type: text/css", ALL, "gzip", None),
+            ("content-type: text/css", "accept-encoding: br", "now br", Some(Brotli)),
+            ("content-type: image/png", ALL, "gzip", None),
+            ("content-type: image/png", "accept-encoding: br", "identity", None),
+        ] {
+            assert_eq!(form(&given(kind), request), (sent.to_owned(), made), "given: {kind} {request}");
+        }
+    }
+
+    /// RFC 9110 §8.6, §13.1.2, §15.4.5.
+    #[test]
+    fn forms_are_confirmed_and_asked_for_without_a_body() {
+        let ready = script("", "etag: \"a\"");
+        ready.add_form(Encoding::Gzip, Some(Bytes::from_static(b"gzip")));
+        for (entry, method, request, status, length) in [
+            (&ready, Method::HEAD, "", 200, Some("2000")),
+            (&ready, Method::HEAD, "accept-encoding: gzip", 200, Some("4")),
+            (&script("", "etag: \"a\""), Method::HEAD, "accept-encoding: gzip", 200, None),
+            (&ready, Method::GET, "accept-encoding: gzip | if-none-match: W/\"a\"", 304, None),
+            (&ready, Method::GET, "accept-encoding: gzip | if-none-match: \"a\"", 304, None),
+            (&ready, Method::GET, "accept-encoding: br | if-none-match: W/\"a\"", 304, None),
+            (&ready, Method::GET, "if-none-match: W/\"a\"", 304, None),
+        ] {
+            let headers = fields(request);
+            let encoding = encoding::choose(&headers, &Offer::new(Encoding::ALL));
+            let (now, date) = (Instant::now(), super::super::testing::now());
+            let wanted = Wanted { method: &method, headers: &headers, encoding, now, date };
+            let response = serve(entry, Some(&Status::hit()), &wanted);
+            let found = response.headers().get(header::CONTENT_LENGTH).map(|length| length.to_str().unwrap());
+            assert_eq!((response.status().as_u16(), found), (status, length), "{method} {request}");
+            assert!(matches!(response.body(), Served::Nothing), "{method} {request}");
+            assert!(status != 304 || !response.headers().contains_key(header::CONTENT_ENCODING));
+            assert_eq!(response.headers()[header::VARY], "Accept-Encoding", "{method} {request}");
+        }
     }
 }

@@ -38,6 +38,11 @@ impl Store {
         self.0.get(key)
     }
 
+    /// Whether this very response is stored for this key.
+    pub fn holds(&self, key: &CacheKey, entry: &Arc<Entry>) -> bool {
+        self.get(key).is_some_and(|variants| variants.0.iter().any(|stored| Arc::ptr_eq(stored, entry)))
+    }
+
     /// Stores a response in place of the one that the same requests would get, if it is wanted still; whether it was. What is
     /// done to one key is done one after another, the question included: an invalidation comes before it or behind.
     pub fn put(&self, key: CacheKey, entry: Arc<Entry>, is_wanted: impl FnOnce() -> bool) -> bool {
@@ -229,6 +234,46 @@ mod tests {
         store.put(key("/"), one, || true);
         store.put(key("/"), two, || true);
         assert_eq!(store.0.weighted_size(), expected as u64);
+    }
+
+    #[test]
+    fn a_form_counts_from_when_it_is_there() {
+        let store = Store::new(1 << 20);
+        let entry = Arc::new(script("", "etag: \"a\""));
+        let weight = || store.0.weighted_size();
+        let expected = || (key("/").weight() + entry.weight() + OVERHEAD) as u64;
+        store.put(key("/"), entry.clone(), || true);
+        let before = weight();
+        store.add_form(key("/"), &entry, Encoding::Brotli, None);
+        assert_eq!((weight(), expected()), (before, before));
+        store.add_form(key("/"), &entry, Encoding::Gzip, Some(vec![0; 1000].into()));
+        assert!(weight() > before + 1000 && weight() == expected());
+        let forms = entry.forms().unwrap();
+        assert!(forms.is_worthless(Encoding::Brotli) && forms.get(Encoding::Gzip).is_some());
+        // What is gone, or is another by now, gets none.
+        for stored in [Some(Arc::new(script("", "etag: \"b\""))), None] {
+            store.invalidate(&key("/"));
+            stored.into_iter().for_each(|stored| assert!(store.put(key("/"), stored, || true)));
+            store.add_form(key("/"), &entry, Encoding::Zstd, Some(vec![0; 1000].into()));
+            assert!(forms.get(Encoding::Zstd).is_none());
+        }
+        assert!(store.get(&key("/")).is_none());
+    }
+
+    #[test]
+    fn forms_are_held_within_the_limit() {
+        let store = Store::new(100_000);
+        let entries: Vec<_> = (0..12).map(|_| Arc::new(script("", "etag: \"a\""))).collect();
+        for (number, entry) in entries.iter().enumerate() {
+            store.put(key(&format!("/{number}")), entry.clone(), || true);
+        }
+        let before = store.0.entry_count();
+        for (number, entry) in entries.iter().enumerate() {
+            let body = vec![0; 9_000].into();
+            store.add_form(key(&format!("/{number}")), entry, Encoding::Gzip, Some(body));
+            assert!(store.0.weighted_size() <= 100_000, "{number}");
+        }
+        assert!(before == 12 && (5..12).contains(&store.0.entry_count()), "{}", store.0.entry_count());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the tables in the tests of this module are written in.
 
 use super::{
-    CacheKey, Content, Entry, Options,
+    Cache, CacheKey, Content, Entry, Options,
     head::Head,
     policy::{Asked, Freshness, freshness},
     reason::Reason,
@@ -55,6 +55,17 @@ pub fn head(request: &str, status: u16, response: &str) -> Head {
 /// A stored response that arrived at this time.
 pub fn entry(request: &str, status: u16, response: &str, body: &'static str, arrived: Instant) -> Entry {
     Entry::new(head(request, status, response), Bytes::from_static(body.as_bytes()), arrived)
+}
+
+/// A stored script of 2,000 bytes, which is encoded for those who accept that.
+pub fn script(request: &str, response: &str) -> Entry {
+    let response = format!("cache-control: max-age=60 | content-type: text/javascript | {response}");
+    Entry::new(head(request, 200, &response), b"thrust.start(); ".repeat(125).into(), Instant::now())
+}
+
+/// A cache with room for many small things.
+pub fn cache() -> Cache {
+    Cache::new(options())
 }
 
 /// The body of something stored in memory.

@@ -25,10 +25,9 @@ impl Watch {
     }
 
     /// Looks at the response. If one like it is stored, the next one will be. This one is not: to pass it on costs so little
-    /// because nothing was kept of its request.
-    /// `file` is the length of its body where that is a file's, which is stored whatever its size.
-    pub fn see<B>(self, response: &Response<B>, file: Option<u64>) -> Status {
-        let reason = self.judge(response, file).err().unwrap_or_else(|| {
+    /// because nothing was kept of its request. Where the body `is_file`, it is stored whatever its size.
+    pub fn see<B>(self, response: &Response<B>, is_file: bool) -> Status {
+        let reason = self.judge(response, is_file).err().unwrap_or_else(|| {
             self.shared.uncacheable.clear(&self.key);
             Reason::Remembered
         });
@@ -36,17 +35,18 @@ impl Watch {
     }
 
     /// Whether such a response is stored whoever asks; in doubt it is not, and is passed on until it is forgotten.
-    fn judge<B>(&self, response: &Response<B>, file: Option<u64>) -> Result<(), Reason> {
+    fn judge<B>(&self, response: &Response<B>, is_file: bool) -> Result<(), Reason> {
         let (now, nobody, headers) = (SystemTime::now(), HeaderMap::new(), response.headers());
         let asked = Asked { target: self.key.target(), headers: &nobody, sent: now, answered: now };
         let options = &self.shared.options;
         let freshness = policy::freshness(&asked, response.status(), headers, &options.fingerprinted)?;
         Selector::of(headers, &nobody).ok_or(Reason::Vary)?;
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| field::number(length.as_bytes()));
-        match file.map(|_| 0).or(length) {
+        match length {
             _ if self.authorized => Err(Reason::Authorization),
-            Some(length) if length > options.largest_item => Err(Reason::TooLarge),
-            Some(_) if freshness.is_reusable() => Ok(()),
+            Some(length) if length > options.largest_item && !is_file => Err(Reason::TooLarge),
+            None if !is_file => Err(Reason::Remembered),
+            _ if freshness.is_reusable() => Ok(()),
             _ => Err(Reason::Remembered),
         }
     }

@@ -11,7 +11,7 @@ pub struct NamedFile {
     pub length: u64,
     /// When its content was changed last.
     pub modified: SystemTime,
-    /// When it was changed last in any way, in nanoseconds since 1970: a clock that nobody can set back.
+    /// When it was changed last in any way, in nanoseconds since 1970. Nobody can set this time, as they can the other.
     pub changed: i128,
     /// The numbers of its file system and of its inode.
     pub inode: (u64, u64),

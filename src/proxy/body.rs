@@ -62,12 +62,9 @@ impl Source {
         Self::Encoded(Box::new(Live::new(self, encoding, length, padding)))
     }
 
-    /// Bytes of the file that it is, if it is one.
-    pub(super) fn file_length(&self) -> Option<u64> {
-        match self {
-            Self::File(file) => Some(file.file().named().length),
-            _ => None,
-        }
+    /// Whether it is a file.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
     }
 
     /// Whether it is being stored for everybody.

@@ -125,7 +125,7 @@ impl Proxy {
             }
             Lookup::Pass(watch) => {
                 let response = self.fetch(exchange, request, &mut wish).await?;
-                let status = watch.see(&response, response.body().file_length());
+                let status = watch.see(&response, response.body().is_file());
                 represent(tell(response, &status, exchange), &wish, &self.encode).await
             }
             Lookup::Bypass(status) => {

@@ -10,7 +10,7 @@ use crate::{
         encoding::{self, Encoding, Offer},
     },
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body::Body;
 use std::{iter, sync::Arc, time::Instant};
 use tokio::task::spawn_blocking;
@@ -109,12 +109,12 @@ fn read(found: &Found, name: &str, cache: &Cache, offer: Offer, origin: Origin) 
     let body = read(&found.file)?;
     let given = encoded(found, offer).map(|(encoding, file)| Some((encoding, read(file)?)));
     let given: Vec<_> = given.collect::<Option<_>>()?;
-    let headers = describe(found, cache.is_fingerprinted(name));
-    let encodable =
-        !offer.is_empty() && encodable::is_encodable(StatusCode::OK, &headers, Some(origin.length()));
-    let head = Head::of_file(headers, encodable || !given.is_empty());
-    let arrived = Instant::now();
-    let entry = Entry::of_file(head, Content::Memory(body), origin, arrived);
+    let mut headers = describe(found, cache.is_fingerprinted(name));
+    if !given.is_empty() {
+        encodable::add_vary(&mut headers);
+    }
+    let head = Head::of_file(headers, origin.length(), offer);
+    let entry = Entry::of_file(head, Content::Memory(body), origin, Instant::now());
     Some(if given.is_empty() { entry } else { entry.with_given(given) })
 }
 

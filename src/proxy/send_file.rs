@@ -4,11 +4,11 @@ use super::{RequestBody, body::Source, failure::Failure};
 use crate::{
     cache::Origin,
     files::{self, OpenError, OpenFile, content_type, etag, last_modified, open_named},
-    message::file::NamedFile,
+    message::{encoding::Encoding, file::NamedFile},
     upstream::ResponseBody,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use std::{path::Path, sync::Arc};
+use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 use tokio::task::spawn_blocking;
 
 /// A response whose body is either the worker's own or a file.
@@ -98,7 +98,9 @@ fn describe(headers: &mut HeaderMap, status: StatusCode, file: &NamedFile) {
 
 /// The type of what is in the file: of `application.js.gz` that of the script, if the worker says that it is encoded.
 fn kind(headers: &HeaderMap, path: &Path) -> Option<HeaderValue> {
-    if headers.contains_key(header::CONTENT_ENCODING) {
+    let name = path.file_name()?.as_bytes();
+    let is_encoding = |encoding: &Encoding| name.ends_with(encoding.extension().as_bytes());
+    if headers.contains_key(header::CONTENT_ENCODING) && Encoding::ALL.iter().any(is_encoding) {
         content_type(&path.with_extension(""))
     } else {
         content_type(path)

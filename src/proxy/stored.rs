@@ -40,16 +40,15 @@ impl Proxy {
         wanted: &Wanted,
         key: impl FnOnce() -> CacheKey,
     ) -> Result<Response<Source>, Failure> {
+        if let Some(job) = self.cache.job(entry, wanted, key) {
+            self.encoder.submit(job.body(), job.encoding(), |encoded| job.finish(encoded));
+        }
         let (head, served) = cache::serve(entry, status, wanted).into_parts();
         let source = match served {
             Served::Nothing => Source::Empty,
             Served::Bytes(bytes) => Source::Bytes(bytes),
             Served::Pieces(pieces) => Source::Pieces(pieces),
             Served::Encode(bytes, encoding) => {
-                // Live this once; the next ones find it ready.
-                if let Some(job) = self.cache.job(entry, encoding, key) {
-                    self.encoder.submit(job.body(), encoding, |encoded| job.finish(encoded));
-                }
                 let length = bytes.len() as u64;
                 Source::Bytes(bytes).encoded(encoding, Some(length), 0)
             }

@@ -1,4 +1,4 @@
-//! The whole pipeline around one stored asset, without sockets but for the fetch that stores it: what `benches/hit.rs`
+//! The whole pipeline around two stored assets, without sockets but for the fetch that stores it: what `benches/hit.rs`
 //! measures and `tests/allocations.rs` counts.
 
 #![allow(dead_code, reason = "each of the two has its own needs")]
@@ -11,12 +11,13 @@ use std::{
     fs::File,
     future::{Future, poll_fn},
     io::{self, BufRead, BufReader, Write},
+    mem,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
     thread,
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 use thrust::{
     cache::Cache,
@@ -32,18 +33,33 @@ use tokio::runtime::{Builder, Runtime};
 pub const MINIMAL: &str =
     "GET /assets/application-0f9e8d7c6b5a.js HTTP/1.1\r\nHost: shop.example.com\r\n\r\n";
 
-/// What a browser's request looks like behind kamal-proxy.
-pub const BROWSER: &str = concat!(
-    "GET /assets/application-0f9e8d7c6b5a.js HTTP/1.1\r\nHost: shop.example.com\r\n",
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\nAccept: */*\r\n",
-    "Accept-Encoding: gzip, deflate, br, zstd\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n",
-    "X-Forwarded-Host: shop.example.com\r\nCookie: _shop_session=QmFzZTY0IHdvdWxkIGJlIGxvbmdlcg%3D%3D--0f9e8d7c\r\n\r\n",
-);
+macro_rules! browser {
+    ($asset:literal) => {
+        concat!(
+            "GET /assets/",
+            $asset,
+            "-0f9e8d7c6b5a.js HTTP/1.1\r\nHost: shop.example.com\r\n",
+            "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\nAccept: */*\r\n",
+            "Accept-Encoding: gzip, deflate, br, zstd\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n",
+            "X-Forwarded-Host: shop.example.com\r\n",
+            "Cookie: _shop_session=QmFzZTY0IHdvdWxkIGJlIGxvbmdlcg%3D%3D--0f9e8d7c\r\n\r\n",
+        )
+    };
+}
 
-/// Bytes of the asset.
+/// What a browser's request looks like behind kamal-proxy.
+pub const BROWSER: &str = browser!("application");
+
+/// The same for an asset that becomes smaller in an encoding; the other one does not.
+pub const ENCODED: &str = browser!("compressible");
+
+/// Bytes of each asset.
 const BODY: usize = 4 << 10;
 
-/// A proxy in whose cache the asset is. Everything is as it is by default, but for the log, which goes to `/dev/null`.
+/// It takes no longer than this to encode them.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A proxy in whose cache the assets are, in the form in which they stay. Everything is as it is by default, but for the log, which goes to `/dev/null`.
 pub struct Stage {
     proxy: Proxy,
     connection: Arc<ConnectionInfo>,
@@ -59,6 +75,8 @@ pub struct Answer {
     pub head: Parts,
     /// Bytes of the body.
     pub length: usize,
+    /// Whether it lay there as it was sent, so that its length was known.
+    is_ready: bool,
 }
 
 impl Answer {
@@ -70,10 +88,10 @@ impl Answer {
 }
 
 impl Stage {
-    /// Fetches the asset for each of the two requests.
+    /// Fetches an asset for each of the requests, and waits until nothing is to be encoded any more.
     pub fn set() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let url = format!("http://{}", serve_asset());
+        let url = format!("http://{}", serve_assets());
         let variables =
             [("THRUST_UPSTREAM_URL", &url)].map(|(name, value)| (name.into(), OsString::from(value)));
         let (config, _) = Config::from_env(variables, false).unwrap();
@@ -85,11 +103,19 @@ impl Stage {
         let local = (Ipv4Addr::LOCALHOST, 80).into();
         let connection = Arc::new(ConnectionInfo::new((Ipv4Addr::LOCALHOST, 50_000).into(), local));
         let stage = Self { proxy, connection, cache, runtime };
-        for head in [MINIMAL, BROWSER] {
-            let answers = [(); 2].map(|()| stage.runtime.block_on(stage.answer(request(head))));
-            assert_eq!(answers.each_ref().map(|answer| answer.summary().1), ["miss", "hit"]);
+        for head in [MINIMAL, BROWSER, ENCODED] {
+            assert_eq!(stage.await_answer(head).summary().1, "miss");
+            let began = Instant::now();
+            while !stage.await_answer(head).is_ready {
+                assert!(began.elapsed() < PATIENCE, "it is still being encoded");
+                thread::sleep(Duration::from_millis(1));
+            }
         }
         stage
+    }
+
+    fn await_answer(&self, head: &str) -> Answer {
+        self.runtime.block_on(self.answer(request(head)))
     }
 
     /// Answers a request from the cache, to the end of its line in the log.
@@ -100,6 +126,7 @@ impl Stage {
     /// As the server does it: takes the response's body until it says that it has ended, and drops it.
     async fn answer(&self, request: Request<RequestBody>) -> Answer {
         let (head, body) = self.proxy.answer(&self.connection, request).await.response.into_parts();
+        let is_ready = body.size_hint().exact().is_some();
         let mut body = pin!(body);
         let mut length = 0;
         while !body.is_end_stream() {
@@ -108,7 +135,7 @@ impl Stage {
                 None => break,
             }
         }
-        Answer { head, length }
+        Answer { head, length, is_ready }
     }
 }
 
@@ -136,8 +163,8 @@ pub fn request(head: &str) -> Request<RequestBody> {
     request
 }
 
-/// A worker that answers every request with the asset, until the process ends; gives its address.
-fn serve_asset() -> SocketAddr {
+/// A worker that answers every request with an asset, until the process ends; gives its address.
+fn serve_assets() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -149,18 +176,22 @@ fn serve_asset() -> SocketAddr {
 }
 
 fn serve_connection(socket: &TcpStream) -> io::Result<()> {
-    let response = asset();
+    let mut is_compressible = false;
     for line in BufReader::new(socket).lines() {
-        if line?.is_empty() {
+        let line = line?;
+        is_compressible |= line.starts_with("GET /assets/compressible");
+        if line.is_empty() {
             let mut socket = socket;
-            socket.write_all(&response)?;
+            socket.write_all(&asset(mem::take(&mut is_compressible)))?;
         }
     }
     Ok(())
 }
 
 /// A script as Rails serves it.
-fn asset() -> Vec<u8> {
+fn asset(is_compressible: bool) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let body = [(); BODY].map(|()| if is_compressible { b'x' } else { random.u8(..) });
     let head = format!(
         "HTTP/1.1 200 OK\r\nDate: {}\r\nContent-Type: text/javascript\r\n\
          Cache-Control: public, max-age=31536000, immutable\r\nETag: W/\"5f3b1c0d9e8a7b6c5d4e3f2a1b0c9d8e\"\r\n\
@@ -169,5 +200,5 @@ fn asset() -> Vec<u8> {
          X-Content-Type-Options: nosniff\r\nContent-Length: {BODY}\r\n\r\n",
         httpdate::fmt_http_date(SystemTime::now())
     );
-    [head.as_bytes(), &[b'x'; BODY]].concat()
+    [head.as_bytes(), &body].concat()
 }

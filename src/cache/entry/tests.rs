@@ -1,32 +1,13 @@
 use super::{
-    super::{
-        head::{compact, strip_cookies},
-        status::X_CACHE,
-        testing::*,
-    },
+    super::{forms::Form, status::X_CACHE, testing::*},
     *,
 };
+use crate::message::file::NamedFile;
 use http::HeaderValue;
+use std::time::SystemTime;
 
 fn second(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-/// Without what every hit is told.
-fn without_told(headers: &HeaderMap) -> HeaderMap {
-    let mut headers = headers.clone();
-    for name in [header::AGE, X_CACHE, CACHE_STATUS] {
-        headers.remove(name);
-    }
-    headers
-}
-
-/// A response's fields in their order, one a line.
-fn lines(headers: &HeaderMap) -> Vec<String> {
-    let line = |(name, value): (&HeaderName, &HeaderValue)| {
-        format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
-    };
-    headers.iter().map(line).collect()
 }
 
 #[test]
@@ -126,96 +107,6 @@ fn validators_become_conditions() {
 }
 
 #[test]
-fn what_is_not_stored() {
-    let head = head(
-        "",
-        200,
-        "proxy-authenticate: a | x-b: 2 | set-cookie: a=b | x-a:  one  | proxy-status: b | set-cookie2: c | age: 5 | \
-         content-length: 3 | trailer: x-c | x-b: 1 | content-type: image/png | cache-control: public, max-age=60 | \
-         x-empty:  | x-b: é | proxy-authentication-info: c | date: yesterday",
-    );
-    // RFC 9111 §3.1; all others as they came, in their order, duplicates kept
-    let expected = [
-        "x-b: 2",
-        "x-b: 1",
-        "x-b: é",
-        "x-a: one",
-        "content-type: image/png",
-        "cache-control: public, max-age=60",
-        "x-empty: ",
-        "date: yesterday",
-    ];
-    assert_eq!(lines(&without_told(head.headers())), expected);
-}
-
-#[test]
-fn a_response_without_a_date_gets_one() {
-    // RFC 9110 §6.6.1
-    let head = head("", 200, "cache-control: max-age=60");
-    let told = ["age: 0", "x-cache: hit", "cache-status: thrust"];
-    let expected = ["cache-control: max-age=60", &format!("date: {NOW}")];
-    assert_eq!(lines(head.headers()), [&expected[..], &told].concat());
-}
-
-#[test]
-fn values_share_one_piece_of_memory_and_none_with_what_came() {
-    let came = fields("cache-control: max-age=60 | x-a: one | x-b: two | x-b: three | date: d");
-    let kept = without_told(&compact(&came, now()));
-    assert_eq!(lines(&kept), lines(&came));
-    let place = |value: &HeaderValue| value.as_bytes().as_ptr_range();
-    let places: Vec<_> = kept.values().map(place).collect();
-    assert!(places.windows(2).all(|pair| pair[0].end == pair[1].start), "{places:?}");
-    assert!(came.values().all(|value| places.iter().all(|kept| *kept != place(value))));
-}
-
-#[test]
-fn cookies_are_taken_out() {
-    let mut headers = fields("set-cookie: a | x: y | set-cookie: b | set-cookie2: c");
-    strip_cookies(&mut headers);
-    assert_eq!(lines(&headers), ["x: y"]);
-}
-
-#[test]
-fn whether_it_can_be_stored_by_its_vary() {
-    let headers = fields("cache-control: max-age=60 | vary: accept, *");
-    let request = HeaderMap::new();
-    let made = Head::new(&asked("/", &request), StatusCode::OK, &headers, None, &options());
-    assert_eq!(made.err(), Some(Reason::Vary));
-}
-
-/// What was stored, what a 304 says, and what is stored then.
-#[test]
-fn a_304_changes_fields() {
-    const OLD: &str = "cache-control: max-age=60 | etag: \"a\" | date: Sat, 21 Nov 2026 09:00:00 GMT";
-    for (section, stored, not_modified, changed) in [
-        ("RFC 9111 §3.2: replaced", "x-a: 1 | x-a: 2", "x-a: 3", "x-a: 3"),
-        ("RFC 9111 §3.2: all values", "x-a: 1", "x-a: 2 | x-a: 3", "x-a: 2 | x-a: 3"),
-        ("RFC 9111 §3.2: added", "x-a: 1", "x-b: 2", "x-a: 1 | x-b: 2"),
-        ("RFC 9111 §3.2: left", "x-a: 1 | content-type: text/css", "", "x-a: 1 | content-type: text/css"),
-        ("RFC 9111 §3.2", "content-type: text/css", "content-type: text/html", "content-type: text/html"),
-        ("RFC 9111 §3.2", "last-modified: a", "last-modified: b", "last-modified: b"),
-        (
-            "RFC 9111 §3.2: the stored body's own",
-            "content-encoding: gzip | content-md5: x",
-            "content-encoding: br | content-md5: y | content-length: 0 | content-range: bytes */1",
-            "content-encoding: gzip | content-md5: x",
-        ),
-        ("RFC 9111 §3.1", "x-a: 1", "age: 3 | proxy-status: a | trailer: b | x-cache: MISS", "x-a: 1"),
-    ] {
-        let old = entry("", 200, &format!("{OLD} | {stored}"), "body", Instant::now());
-        let arrived = Instant::now() + second(90);
-        let not_modified = fields(not_modified);
-        let request = HeaderMap::new();
-        let (new, storable) = old.renewed(&asked("/", &request), &not_modified, arrived, &options());
-        assert_eq!(storable, Ok(()), "{section}");
-        let expected = format!("cache-control: max-age=60 | etag: \"a\" | date: {NOW} | {changed}");
-        assert_eq!(without_told(new.head().headers()), fields(&expected), "{section}");
-        assert_eq!((new.head().status(), bytes(&new)), (StatusCode::OK, &b"body"[..]), "{section}");
-        assert!(new.is_fresh(arrived) && !old.is_fresh(arrived), "{section}");
-    }
-}
-
-#[test]
 fn a_304_changes_how_long_it_is_fresh() {
     let old = entry("", 200, "cache-control: max-age=60 | etag: \"a\"", "", Instant::now());
     let arrived = Instant::now() + second(90);
@@ -259,6 +150,66 @@ fn a_304_may_take_it_away_from_others() {
     }
 }
 
+fn ready(entry: &Entry) -> [Option<&Form>; 3] {
+    Encoding::ALL.map(|encoding| entry.forms()?.get(encoding))
+}
+
+#[test]
+fn a_304_keeps_the_body_and_its_forms_under_new_heads() {
+    let old = script("", "etag: \"a\" | x-a: 1");
+    let gzip = Bytes::from_static(b"gzip");
+    old.add_form(Encoding::Gzip, Some(gzip.clone()));
+    old.add_form(Encoding::Brotli, None);
+    assert!(old.forms().unwrap().claim(Encoding::Zstd));
+    let request = HeaderMap::new();
+    let (new, storable) =
+        old.renewed(&asked("/", &request), &fields("x-a: 2"), Instant::now() + second(90), &options());
+    assert_eq!(storable, Ok(()));
+    assert!(new.shares_body_with(&old) && !new.shares_body_with(&script("", "etag: \"a\"")));
+    let [zstd, brotli, form] = ready(&new);
+    assert!(zstd.is_none() && brotli.is_none());
+    let form = form.unwrap();
+    assert_eq!((form.body.as_ptr(), &form.headers["x-a"]), (gzip.as_ptr(), &HeaderValue::from_static("2")));
+    // RFC 9110 §8.8.3.3
+    assert_eq!(
+        (&form.headers["etag"], &form.headers["content-encoding"]),
+        (&HeaderValue::from_static("W/\"a\""), &HeaderValue::from_static("gzip"))
+    );
+    let forms = new.forms().unwrap();
+    assert!(forms.is_worthless(Encoding::Brotli) && !forms.claim(Encoding::Brotli));
+    assert!(!forms.claim(Encoding::Gzip) && forms.claim(Encoding::Zstd));
+}
+
+/// RFC 9111 §5.2.2.6, §3.2.
+#[test]
+fn a_304_changes_whether_it_is_encoded() {
+    let request = HeaderMap::new();
+    let renewed = |old: &Entry, not_modified: &str| {
+        old.renewed(&asked("/", &request), &fields(not_modified), Instant::now(), &options()).0
+    };
+    let encoded = script("", "etag: \"a\"");
+    encoded.add_form(Encoding::Gzip, Some(Bytes::from_static(b"gzip")));
+    let forbidden = renewed(&encoded, "cache-control: max-age=60, no-transform");
+    assert!(!forbidden.is_encodable() && forbidden.forms().is_none());
+    let allowed = renewed(&forbidden, "cache-control: max-age=60");
+    assert!(allowed.is_encodable() && allowed.forms().is_some_and(|forms| forms.claim(Encoding::Gzip)));
+}
+
+#[test]
+fn only_what_is_in_memory_has_forms_and_only_if_it_is_long_enough() {
+    let origin = || Origin::new([], Instant::now());
+    let head = || head("", 200, "cache-control: max-age=60 | content-type: text/css");
+    let file = Entry::of_file(head(), Content::File(5000), origin(), Instant::now());
+    assert!(file.is_encodable() && file.forms().is_none());
+    file.add_form(Encoding::Gzip, Some(Bytes::from_static(b"x")));
+    let short = Entry::new(head(), Bytes::from_static(&[0; 1023]), Instant::now());
+    assert!(!short.is_encodable() && short.forms().is_none());
+    // What somebody has encoded is there whatever its length.
+    let given = short.with_given([(Encoding::Gzip, Bytes::from_static(b"gzip"))]);
+    assert!(!given.is_encodable() && given.forms().is_some_and(Forms::are_given));
+    assert_eq!(ready(&given).map(|form| form.is_some()), [false, false, true]);
+}
+
 #[test]
 fn weight_counts_what_is_held() {
     let weight = |request: &str, response: &str, body: &'static str| {
@@ -271,6 +222,32 @@ fn weight_counts_what_is_held() {
     // A request's value is held as it was sent, and in its canonical form.
     assert_eq!(weight("accept: abc", "x-a: ", ""), empty + 2 * 2);
     assert!(weight("accept: a", "x-a:  | x-a: ", "") >= empty + size_of::<HeaderValue>());
+    // Forms hold their fields, too.
+    let entry = script("", "etag: \"a\"");
+    let before = entry.weight();
+    entry.add_form(Encoding::Brotli, None);
+    assert_eq!(entry.weight(), before);
+    entry.add_form(Encoding::Gzip, Some(vec![0; 100].into()));
+    assert!(entry.weight() > before + 100 + weight_of(entry.head().headers()));
+}
+
+/// Of a file is held where it is, and of what is in memory the bytes, too.
+#[test]
+fn weight_of_a_file() {
+    let named = |path: &str| NamedFile {
+        path: path.into(),
+        length: 100,
+        modified: SystemTime::UNIX_EPOCH,
+        changed: 0,
+        inode: (0, 0),
+    };
+    let weight = |content, path| {
+        let origin = Origin::new([named(path)], Instant::now());
+        Entry::of_file(head("", 200, "cache-control: max-age=60"), content, origin, Instant::now()).weight()
+    };
+    let on_disk = weight(Content::File(100), "/a");
+    assert_eq!(weight(Content::File(100), "/abc"), on_disk + 2);
+    assert_eq!(weight(Content::Memory(vec![0; 100].into()), "/a"), on_disk + 100);
 }
 
 #[test]
