@@ -56,8 +56,9 @@ impl Head {
         let selector = Selector::of(headers, asked.headers).ok_or(Reason::Vary)?;
         let is_relayed = headers.contains_key(CACHE_STATUS);
         let mut compact = compact(headers, asked.answered);
+        // Cookies are gone by now: what is stored is sent to everybody without them.
         let shunned = options.offer.is_empty()
-            || (options.disable_on_auth && encodable::response_concerns_auth(headers));
+            || (options.disable_on_auth && encodable::response_concerns_auth(&compact));
         let negotiated = if shunned || !encodable::is_encodable(status, headers, length) {
             Negotiated::No
         } else if encodable::add_vary(&mut compact) {
