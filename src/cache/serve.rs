@@ -44,6 +44,8 @@ pub enum Served {
     Bytes(Bytes),
     /// These, one after another.
     Pieces(VecDeque<Bytes>),
+    /// These, until they lie ready in an encoding that the client likes better.
+    Meanwhile(Bytes, Encoding),
     /// These, in an encoding that they do not lie ready in.
     Encode(Bytes, Encoding),
     /// So much of the file that the body is, in an encoding if one is named.
@@ -54,6 +56,8 @@ pub enum Served {
 enum Chosen<'a> {
     Identity,
     Ready(&'a Form),
+    /// The one that lies ready, until the better one does.
+    Meanwhile(&'a Form, Encoding),
     /// It is still to be made.
     Missing(Encoding),
 }
@@ -69,6 +73,12 @@ pub fn serve(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Respons
         Chosen::Identity => answer(head.headers(), body.length()).map(|extent| part(body, extent, None)),
         Chosen::Ready(form) => {
             answer(&form.headers, form.body.len() as u64).map(|extent| slice(&form.body, extent))
+        }
+        Chosen::Meanwhile(form, better) => {
+            answer(&form.headers, form.body.len() as u64).map(|extent| match slice(&form.body, extent) {
+                Served::Bytes(bytes) => Served::Meanwhile(bytes, better),
+                other => other,
+            })
         }
         Chosen::Missing(encoding) => {
             let mut headers = head.headers().clone();
@@ -98,11 +108,12 @@ fn choose<'a>(entry: &'a Entry, wanted: &Wanted) -> Chosen<'a> {
     if let Some(form) = forms.get(encoding) {
         return Chosen::Ready(form);
     }
-    // Another one that the client accepts is better than to make the best one now.
+    // Another one that the client accepts is better than to make the best one while it waits.
     let ready = Offer::new(Encoding::ALL).only(|encoding| forms.get(encoding).is_some());
     let other = if ready.is_empty() { None } else { encoding::choose(wanted.headers, &ready) };
     match other.and_then(|other| forms.get(other)) {
-        Some(form) => Chosen::Ready(form),
+        Some(form) if forms.are_given() || forms.is_worthless(encoding) => Chosen::Ready(form),
+        Some(form) => Chosen::Meanwhile(form, encoding),
         None if forms.is_worthless(encoding) => Chosen::Identity,
         None => Chosen::Missing(encoding),
     }

@@ -4,6 +4,7 @@ use super::{RequestBody, body::Source, failure::Failure, pipeline::Proxy, send_f
 use crate::{
     cache::{self, CacheKey, Entry, Lookup, Served, Status, Wanted},
     files::{OpenError, OpenFile},
+    message::encoding::Encoding,
 };
 use http::{Request, Response};
 use std::{sync::Arc, time::Instant};
@@ -45,11 +46,13 @@ impl Proxy {
             Served::Nothing => Source::Empty,
             Served::Bytes(bytes) => Source::Bytes(bytes),
             Served::Pieces(pieces) => Source::Pieces(pieces),
+            Served::Meanwhile(bytes, better) => {
+                self.have_ready(entry, better, key);
+                Source::Bytes(bytes)
+            }
             Served::Encode(bytes, encoding) => {
                 // Live this once; the next ones find it ready.
-                if let Some(job) = self.cache.job(entry, encoding, key) {
-                    self.encoder.submit(job.body(), encoding, |encoded| job.finish(encoded));
-                }
+                self.have_ready(entry, encoding, key);
                 let length = bytes.len() as u64;
                 Source::Bytes(bytes).encoded(encoding, Some(length), 0)
             }
@@ -59,5 +62,12 @@ impl Proxy {
             }
         };
         Ok(Response::from_parts(head, source))
+    }
+
+    /// Has a stored body encoded behind everybody's back, unless that has begun already.
+    fn have_ready(&self, entry: &Arc<Entry>, encoding: Encoding, key: impl FnOnce() -> CacheKey) {
+        if let Some(job) = self.cache.job(entry, encoding, key) {
+            self.encoder.submit(job.body(), encoding, |encoded| job.finish(encoded));
+        }
     }
 }
