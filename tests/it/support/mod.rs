@@ -4,6 +4,7 @@
 
 pub mod backend;
 pub mod client;
+pub mod coding;
 pub mod crowd;
 pub mod latch;
 pub mod load;
@@ -14,6 +15,7 @@ pub mod worker;
 
 pub use backend::{Backend, Connection};
 pub use client::{Client, get};
+pub use coding::Coding;
 pub use crowd::Crowd;
 pub use latch::Latch;
 pub use message::{Message, Response};
