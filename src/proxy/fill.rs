@@ -102,10 +102,11 @@ impl Fill {
                 }
             };
             let has_length = has_length(response.headers(), response.status());
-            let response = depart(response);
+            let mut response = depart(response);
             if !validates || response.status() != StatusCode::NOT_MODIFIED {
                 return self.settle(sent, response, has_length).await;
             }
+            response.headers_mut().remove(&self.files.send_file_header.name);
             if self.permit.is_confirmed_by(response.headers()) {
                 let renewed = self.permit.renew(&self.asked, sent, response.headers());
                 let renewed = renewed.map(|(entry, status)| Filled::Stored(entry, status));

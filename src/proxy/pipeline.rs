@@ -93,7 +93,8 @@ impl Proxy {
             // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
             let touched = self.cache.touched_by(&request);
             let request = dress(request, exchange, &self.files);
-            let answer = Box::pin(upgrade::fetch(&self.upstream, exchange, request, protocol)).await?;
+            let fetch = upgrade::fetch(&self.upstream, &self.files, exchange, request, protocol);
+            let answer = Box::pin(fetch).await?;
             settle(touched, &answer.response);
             return Ok(answer);
         }

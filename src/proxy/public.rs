@@ -1,10 +1,13 @@
 //! Files of the public folder, which are served without asking the worker. Small ones lie in the cache's memory, and are
 //! looked at again after a second.
 
-use super::{Proxy, body::Source, exchange::Exchange, failure::Failure, represent::represent, wish::Wish};
+use super::{
+    Proxy, body::Source, exchange::Exchange, failure::Failure, represent::represent, send_file::modified,
+    wish::Wish,
+};
 use crate::{
     cache::{Cache, CacheKey, Content, Entry, Head, Origin},
-    files::{Found, OpenFile, PublicFolder, etag, last_modified},
+    files::{Found, OpenFile, PublicFolder, etag},
     message::{
         encodable,
         encoding::{self, Encoding, Offer},
@@ -159,11 +162,12 @@ fn encoded(found: &Found, offer: Offer) -> impl Iterator<Item = (Encoding, &Open
 /// What is said of a file.
 fn describe(found: &Found, fingerprinted: bool) -> HeaderMap {
     let named = found.file.named();
-    HeaderMap::from_iter([
+    let modified = modified(named).map(|modified| (header::LAST_MODIFIED, modified));
+    let others = [
         (header::CONTENT_TYPE, found.kind.clone()),
         (header::CACHE_CONTROL, if fingerprinted { FINGERPRINTED } else { OTHER }),
-        (header::LAST_MODIFIED, last_modified(named)),
         (header::ETAG, etag(named)),
         (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
-    ])
+    ];
+    others.into_iter().chain(modified).collect()
 }

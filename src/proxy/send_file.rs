@@ -8,7 +8,7 @@ use crate::{
     upstream::ResponseBody,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
+use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc, time::SystemTime};
 use tokio::task::spawn_blocking;
 
 /// A response whose body is either the worker's own or a file.
@@ -45,6 +45,9 @@ pub(super) async fn resolve(
         // All of it is here: what of it is sent is for us to say.
         head.status = StatusCode::OK;
         head.headers.remove(header::CONTENT_RANGE);
+        if head.headers.get(header::CONTENT_TYPE).is_some_and(is_of_parts) {
+            head.headers.remove(header::CONTENT_TYPE);
+        }
     }
     describe(&mut head.headers, head.status, file.named());
     Ok(Resolved::File(Response::from_parts(head, file)))
@@ -53,6 +56,17 @@ pub(super) async fn resolve(
 /// Statuses that come without a body (RFC 9110 §15).
 fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// The type of several parts, which is not the file's (RFC 9110 §14.6).
+fn is_of_parts(kind: &HeaderValue) -> bool {
+    const PARTS: &[u8] = b"multipart/byteranges";
+    kind.as_bytes().get(..PARTS.len()).is_some_and(|start| start.eq_ignore_ascii_case(PARTS))
+}
+
+/// When a file was changed last, if that is over: a date that is still to come must not be told (RFC 9110 §8.8.2.1).
+pub(super) fn modified(file: &NamedFile) -> Option<HeaderValue> {
+    (file.modified <= SystemTime::now()).then(|| last_modified(file))
 }
 
 /// Opens the file of something stored anew.
@@ -91,7 +105,11 @@ fn describe(headers: &mut HeaderMap, status: StatusCode, file: &NamedFile) {
     if status != StatusCode::OK {
         return;
     }
-    headers.entry(header::LAST_MODIFIED).or_insert_with(|| last_modified(file));
+    if !headers.contains_key(header::LAST_MODIFIED)
+        && let Some(modified) = modified(file)
+    {
+        headers.insert(header::LAST_MODIFIED, modified);
+    }
     headers.entry(header::ETAG).or_insert_with(|| etag(file));
     headers.entry(header::ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
 }

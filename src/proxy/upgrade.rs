@@ -6,13 +6,16 @@ use super::{
     depart::depart,
     exchange::{Answer, Exchange},
     failure::Failure,
+    send_file,
 };
 use crate::{
+    files,
     message::hop,
     upstream::{Upstream, UpstreamError},
 };
-use http::{HeaderValue, Request, StatusCode, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::Body;
+use std::sync::Arc;
 
 /// The protocol that the request asks to switch to. HTTP/2 does not count: a connection to the worker stays HTTP/1.1.
 pub(super) fn asked<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
@@ -23,9 +26,10 @@ pub(super) fn asked<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
     (named && possible && !hop::lists(protocol, "h2c")).then(|| protocol.clone())
 }
 
-/// Asks the worker to switch. It may decline with any other response.
+/// Asks the worker to switch. It may decline with any other response, also one that names a file.
 pub(super) async fn fetch(
     upstream: &Upstream<RequestBody>,
+    files: &Arc<files::Options>,
     exchange: &mut Exchange,
     mut request: Request<RequestBody>,
     protocol: HeaderValue,
@@ -35,11 +39,13 @@ pub(super) async fn fetch(
     let mut response = upstream.send(request).await?;
     exchange.worker_answered();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(depart(response.map(Source::Worker)).into());
+        let response = send_file::resolve(depart(response), files).await?;
+        return Ok(Response::from(response).into());
     }
     let protocol = response.headers().get(header::UPGRADE).cloned();
     let worker = hyper::upgrade::on(&mut response).await.map_err(UpstreamError::from)?;
     let mut response = depart(response.map(|_| Source::Empty));
+    response.headers_mut().remove(&files.send_file_header.name);
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     if let Some(protocol) = protocol {
         response.headers_mut().insert(header::UPGRADE, protocol);

@@ -1,6 +1,6 @@
 //! Ranges, cut from stored bodies.
 
-use crate::support::{Answer, Response, Stage, stage::dated};
+use crate::support::{Answer, Response, Stage, parts, stage::dated};
 
 const BODY: &str = "0123456789abcdef";
 const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -193,38 +193,4 @@ fn check(response: &Response, expected: Expected, what: &str) {
     if status != 416 {
         assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"), "{what}");
     }
-}
-
-#[derive(Debug)]
-struct MultiPart {
-    fields: Vec<(String, String)>,
-    body: String,
-}
-
-impl MultiPart {
-    fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
-    }
-}
-
-/// The parts of a `multipart/byteranges` body (RFC 2046 §5.1.1), which must be nothing but parts.
-#[track_caller]
-fn parts(response: &Response) -> Vec<MultiPart> {
-    let kind = response.header("content-type").unwrap();
-    let boundary = kind.strip_prefix("multipart/byteranges; boundary=").unwrap();
-    let body = format!("\r\n{}", response.text());
-    let delimiter = format!("\r\n--{boundary}");
-    let mut pieces = body.split(&delimiter);
-    assert_eq!(pieces.next(), Some(""), "a preamble: {body:?}");
-    let mut pieces: Vec<_> = pieces.collect();
-    assert_eq!(pieces.pop(), Some("--\r\n"), "an end: {body:?}");
-    let part = |piece: &str| {
-        let (head, body) = piece.strip_prefix("\r\n").unwrap().split_once("\r\n\r\n").unwrap();
-        let field = |line: &str| {
-            let (name, value) = line.split_once(": ").unwrap();
-            (name.to_owned(), value.to_owned())
-        };
-        MultiPart { fields: head.split("\r\n").map(field).collect(), body: body.to_owned() }
-    };
-    pieces.into_iter().map(part).collect()
 }

@@ -15,6 +15,9 @@ pub struct Stage {
     script: Arc<Script>,
 }
 
+/// The body of an answer that names a file.
+pub const UNSEEN: &str = "the worker's own body";
+
 /// What the application answers.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -110,6 +113,11 @@ impl Answer {
     /// A 304.
     pub fn not_modified(fields: &[&str]) -> Answer {
         Answer::new("304 Not Modified", fields, "")
+    }
+
+    /// A 200 that names a file, with these fields and a body that nobody should see.
+    pub fn file(path: &str, fields: &[&str]) -> Answer {
+        Answer::ok(&[fields, &[&format!("X-Sendfile: {path}")]].concat(), UNSEEN)
     }
 
     /// Nothing: the connection is closed.

@@ -1,0 +1,175 @@
+//! The public folder while it changes: what is in memory is looked at again, what is not is opened each time.
+
+use crate::{
+    public::{LARGE, serving, stage},
+    support::{Answer, Client, Folder, Stage, wait_until},
+};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+#[test]
+fn a_change_is_noticed() {
+    let changes: [(&str, fn(&Folder)); 4] = [
+        ("written over", |folder| drop(folder.put("public/a.txt", "new"))),
+        ("replaced", |folder| folder.replace("public/a.txt", "new")),
+        ("truncated", |folder| folder.resize("public/a.txt", 3)),
+        ("of the same length, and as old", |folder| drop(folder.write("public/a.txt", "other"))),
+    ];
+    for (what, change) in changes {
+        let (folder, mut stage) = stage();
+        folder.write("public/a.txt", "small");
+        let etag = stage.get("/a.txt").header("etag").unwrap().to_owned();
+        change(&folder);
+        let new = std::fs::read_to_string(folder.at("public/a.txt")).unwrap();
+        wait_until(&format!("it is noticed: {what}"), || stage.get("/a.txt").text() == new);
+        assert_ne!(stage.get("/a.txt").header("etag"), Some(&*etag), "{what}");
+        assert_eq!(stage.backend.requests().len(), 0);
+    }
+}
+
+#[test]
+fn large_files_and_all_without_a_cache_are_never_old() {
+    for (cache, length) in [("64MB", LARGE), ("0", 10)] {
+        let folder = Folder::new();
+        let serve = serving(&folder);
+        let mut stage = Stage::with(|thrust| serve(thrust).env("THRUST_CACHE_SIZE", cache));
+        for number in 0..5 {
+            let body = number.to_string().repeat(length);
+            folder.replace("public/a.txt", &body);
+            assert!(stage.get("/a.txt").body == body.as_bytes());
+        }
+        folder.remove("public/a.txt");
+        assert_eq!(stage.get("/a.txt").status, 404);
+    }
+}
+
+#[test]
+fn files_that_come_and_go() {
+    let (folder, mut stage) = stage();
+    stage.script("/a", [Answer::ok(&[], "worker")]);
+    assert_eq!(stage.get("/a").text(), "worker");
+    folder.write("public/a/index.html", "index");
+    assert_eq!(stage.get("/a").text(), "index", "what is not there is looked for each time");
+    folder.write("public/a.html", "page");
+    wait_until("the page is before the index", || stage.get("/a").text() == "page");
+    folder.remove("public/a.html");
+    wait_until("the index is there again", || stage.get("/a").text() == "index");
+    folder.remove("public/a/index.html");
+    wait_until("the worker is asked", || stage.get("/a").text() == "worker");
+}
+
+#[test]
+fn siblings_that_come_change_and_go() {
+    let (folder, mut stage) = stage();
+    let accept = ["Accept-Encoding: zstd, br, gzip"];
+    // Of a type that is not encoded by us.
+    folder.write("public/a.png", "x".repeat(2000));
+    assert_eq!(stage.ask("GET /a.png", &accept).header("content-encoding"), None);
+    let mut await_text = |text: &str| {
+        wait_until(text, || stage.ask("GET /a.png", &accept).text().starts_with(text));
+    };
+    folder.write("public/a.png.gz", "first");
+    await_text("first");
+    folder.write("public/a.png.gz", "second");
+    await_text("second");
+    folder.write("public/a.png.br", "third");
+    await_text("third");
+    folder.remove("public/a.png.br");
+    await_text("second");
+    folder.remove("public/a.png.gz");
+    await_text("x");
+}
+
+#[test]
+fn a_file_that_becomes_large_and_small_again() {
+    let (folder, mut stage) = stage();
+    for length in [10, LARGE, 20] {
+        let body = "x".repeat(length);
+        folder.replace("public/a.txt", &body);
+        wait_until("it is noticed", || stage.get("/a.txt").body.len() == length);
+    }
+}
+
+#[test]
+fn a_file_that_becomes_a_link_to_the_outside_is_gone() {
+    let (folder, mut stage) = stage();
+    folder.write("secret", "secret");
+    folder.write("public/a.txt", "public");
+    assert_eq!(stage.get("/a.txt").text(), "public");
+    folder.link("public/new", "../secret");
+    std::fs::rename(folder.at("public/new"), folder.at("public/a.txt")).unwrap();
+    wait_until("it is noticed", || {
+        let response = stage.get("/a.txt");
+        assert_ne!(response.text(), "secret");
+        response.status == 404
+    });
+}
+
+#[test]
+fn links_that_are_swapped_while_a_file_is_opened() {
+    let folder = Folder::new();
+    folder.write("secret/a.txt", "secret");
+    folder.write("public/real/a.txt", "public");
+    let serve = serving(&folder);
+    // Without a cache, so that each request opens it.
+    let stage = Stage::with(|thrust| serve(thrust).env("THRUST_CACHE_SIZE", "0"));
+    let over = AtomicBool::new(false);
+    let swap = || {
+        while !over.load(Ordering::Relaxed) {
+            for target in ["../secret", "real"] {
+                folder.link("public/new", target);
+                std::fs::rename(folder.at("public/new"), folder.at("public/folder")).unwrap();
+            }
+        }
+    };
+    let ask = || {
+        let mut client = Client::connect(stage.thrust.port());
+        let texts: Vec<_> = (0..600).map(|_| client.get("/folder/a.txt").text()).collect();
+        assert!(texts.iter().all(|text| text == "public" || text == "nothing written down"), "{texts:?}");
+        assert!(texts.iter().any(|text| text == "public"));
+    };
+    thread::scope(|scope| {
+        scope.spawn(swap);
+        let ended = scope.spawn(ask).join();
+        over.store(true, Ordering::Relaxed);
+        assert!(ended.is_ok());
+    });
+}
+
+#[test]
+fn the_cache_keeps_what_is_asked_for_and_no_more_than_fits() {
+    let folder = Folder::new();
+    let serve = serving(&folder);
+    for number in 0..40 {
+        folder.write(&format!("public/{number}.png"), number.to_string().repeat(300_000));
+    }
+    let stage = Stage::with(|thrust| serve(thrust).env("THRUST_CACHE_SIZE", "4MB"));
+    let resident =
+        || -> u64 { stage.thrust.proc_status("VmRSS").unwrap().trim_end_matches(" kB").parse().unwrap() };
+    let mut client = stage.client();
+    client.get("/0.png");
+    let before = resident();
+    for number in 0..40 {
+        let response = client.get(&format!("/{number}.png"));
+        assert!(response.body == number.to_string().repeat(300_000).as_bytes());
+    }
+    let after = resident();
+    assert!(after < before + 4 * 1024 * 13 / 10 + 4 * 1024, "{after} KB, {before} KB before");
+}
+
+#[test]
+fn many_requests_for_files_hold_nobody_up() {
+    let (folder, stage) = stage();
+    folder.write("public/a.txt", "file");
+    stage.script("/page", [Answer::ok(&[], "page")]);
+    let mut clients: Vec<_> = (0..200).map(|_| stage.client()).collect();
+    for client in &mut clients {
+        client.send_get("/a.txt").send_get("/missing");
+    }
+    assert_eq!(stage.client().get("/page").text(), "page");
+    for client in &mut clients {
+        assert_eq!((client.response().status, client.response().status), (200, 404));
+    }
+}
