@@ -47,6 +47,7 @@ mod send_file_cache;
 mod send_file_large;
 mod send_file_names;
 mod send_file_parts;
+mod send_file_puma;
 mod shutdown;
 mod smuggling;
 mod streaming;

@@ -9,22 +9,28 @@ use std::{
     thread,
 };
 
+/// What happens to a file, in words and in deed.
+pub type Change = (&'static str, fn(&Folder));
+
 #[test]
 fn a_change_is_noticed() {
-    let changes: [(&str, fn(&Folder)); 4] = [
+    let changes: [Change; 4] = [
         ("written over", |folder| drop(folder.put("public/a.txt", "new"))),
         ("replaced", |folder| folder.replace("public/a.txt", "new")),
         ("truncated", |folder| folder.resize("public/a.txt", 3)),
         ("of the same length, and as old", |folder| drop(folder.write("public/a.txt", "other"))),
     ];
-    for (what, change) in changes {
+    let mut stages = changes.map(|(what, change)| {
         let (folder, mut stage) = stage();
         folder.write("public/a.txt", "small");
         let etag = stage.get("/a.txt").header("etag").unwrap().to_owned();
         change(&folder);
+        (what, folder, stage, etag)
+    });
+    for (what, folder, stage, etag) in &mut stages {
         let new = std::fs::read_to_string(folder.at("public/a.txt")).unwrap();
         wait_until(&format!("it is noticed: {what}"), || stage.get("/a.txt").text() == new);
-        assert_ne!(stage.get("/a.txt").header("etag"), Some(&*etag), "{what}");
+        assert_ne!(stage.get("/a.txt").header("etag"), Some(&**etag), "{what}");
         assert_eq!(stage.backend.requests().len(), 0);
     }
 }
@@ -73,10 +79,6 @@ fn siblings_that_come_change_and_go() {
     folder.write("public/a.png.gz", "first");
     await_text("first");
     folder.write("public/a.png.gz", "second");
-    await_text("second");
-    folder.write("public/a.png.br", "third");
-    await_text("third");
-    folder.remove("public/a.png.br");
     await_text("second");
     folder.remove("public/a.png.gz");
     await_text("x");

@@ -1,6 +1,9 @@
 //! Files that the worker names and that may be stored: small ones are kept in memory, of large ones is kept where they are.
 
-use crate::support::{Answer, Folder, Stage, parts, wait_until};
+use crate::{
+    public_changes::Change,
+    support::{Answer, Folder, Stage, parts, wait_until},
+};
 
 /// Larger than what is kept in memory.
 const LARGE: usize = (1 << 20) + 1;
@@ -113,7 +116,7 @@ fn a_worker_that_names_the_file_with_a_part_has_it_stored_too() {
 }
 
 /// How a file ceases to be what it was.
-const CHANGES: [(&str, fn(&Folder)); 4] = [
+const CHANGES: [Change; 4] = [
     ("written over", |folder| drop(folder.put("a.txt", "new"))),
     ("replaced", |folder| folder.replace("a.txt", "new")),
     ("truncated", |folder| folder.resize("a.txt", 3)),
@@ -141,11 +144,14 @@ fn a_large_file_that_is_changed_is_noticed_at_once() {
 
 #[test]
 fn a_small_file_that_is_changed_is_noticed_soon() {
-    for (what, change) in CHANGES {
+    let mut changed = CHANGES.map(|(what, change)| {
         let [(folder, mut stage, _), _] = both(&[PUBLIC]);
         stage.get("/a");
         assert_eq!(stage.get("/a").x_cache(), "hit");
         change(&folder);
+        (what, folder, stage)
+    });
+    for (what, folder, stage) in &mut changed {
         let new = std::fs::read(folder.at("a.txt")).unwrap();
         wait_until(&format!("it is noticed: {what}"), || stage.get("/a").body == new);
         assert_eq!(stage.asked("/a").len(), 2, "{what}");
