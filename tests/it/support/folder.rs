@@ -73,6 +73,18 @@ impl Folder {
         File::options().write(true).open(self.path.join(name)).unwrap().set_len(length).unwrap();
     }
 
+    /// Gives two files, folders or links each other's name. For moments neither has one.
+    pub fn exchange(&self, one: &str, other: &str) {
+        let aside = self.path.join("aside");
+        for (from, to) in [
+            (self.path.join(one), aside.clone()),
+            (self.path.join(other), self.path.join(one)),
+            (aside, self.path.join(other)),
+        ] {
+            fs::rename(from, to).unwrap();
+        }
+    }
+
     /// Removes a file.
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.path.join(name)).unwrap();
