@@ -28,16 +28,22 @@ type Fetched = ResponseBody<RequestBody>;
 
 /// What has become of a fetch.
 pub(super) enum Filled {
-    /// The answer is this stored response.
-    Stored(Arc<Entry>, Status),
+    /// The answer is this stored response. Its body is that of the file, if there is one and it is open already.
+    Stored(Arc<Entry>, Status, Option<OpenFile>),
     /// The answer is the response itself.
     Passed(Response<Source>, Status),
+}
+
+impl From<(Arc<Entry>, Status)> for Filled {
+    fn from((entry, status): (Arc<Entry>, Status)) -> Self {
+        Self::Stored(entry, status, None)
+    }
 }
 
 impl From<Kept<Fetched>> for Filled {
     fn from(kept: Kept<Fetched>) -> Self {
         match kept {
-            Kept::Stored(entry, status) => Self::Stored(entry, status),
+            Kept::Stored(entry, status) => Self::Stored(entry, status, None),
             Kept::Passed(response, status) => Self::Passed(response.map(Source::from), status),
         }
     }
@@ -96,9 +102,7 @@ impl Fill {
             let response = match self.upstream.send(self.request(headers)).await {
                 Ok(response) => response,
                 Err(error) => {
-                    let stale =
-                        self.permit.on_error(None).map(|(entry, status)| Filled::Stored(entry, status));
-                    return stale.ok_or(error.into());
+                    return self.permit.on_error(None).map(Filled::from).ok_or(error.into());
                 }
             };
             let has_length = has_length(response.headers(), response.status());
@@ -109,8 +113,7 @@ impl Fill {
             response.headers_mut().remove(&self.files.send_file_header.name);
             if self.permit.is_confirmed_by(response.headers()) {
                 let renewed = self.permit.renew(&self.asked, sent, response.headers());
-                let renewed = renewed.map(|(entry, status)| Filled::Stored(entry, status));
-                return renewed.ok_or(UpstreamError::Malformed.into());
+                return renewed.map(Filled::from).ok_or(UpstreamError::Malformed.into());
             }
             // Nothing is stored any longer that could be validated: the worker is asked once more at most.
             self.permit.withdraw();
@@ -142,9 +145,9 @@ impl Fill {
     ) -> Result<Filled, Failure> {
         let response = stay(response)?;
         if is_failure(response.status())
-            && let Some((entry, status)) = self.permit.on_error(Some(response.status()))
+            && let Some(stale) = self.permit.on_error(Some(response.status()))
         {
-            return Ok(Filled::Stored(entry, status));
+            return Ok(stale.into());
         }
         match send_file::resolve(response, &self.files).await? {
             Resolved::Worker(response) => {
@@ -172,7 +175,7 @@ impl Fill {
             body = spawn_blocking(move || file.read()).await.ok().and_then(Result::ok);
         }
         match self.permit.keep_file(stored, body, Origin::new([named], Instant::now())) {
-            Ok((entry, status)) => Filled::Stored(entry, status),
+            Ok((entry, status)) => Filled::Stored(entry, status, Some(file)),
             Err(status) => passed(head, file, status),
         }
     }

@@ -173,16 +173,16 @@ impl Proxy {
         let request = Arc::new(request.into_parts().0);
         let filled = self.fill(permit, request.clone(), exchange).run().await?;
         exchange.worker_answered();
-        let (entry, status) = match filled {
-            Filled::Stored(entry, status) => (entry, status),
+        let (entry, status, file) = match filled {
+            Filled::Stored(entry, status, file) => (entry, status, file),
             Filled::Passed(response, status) => {
                 wish.remember(&request.headers);
                 return Ok(represent(tell(response, &status, exchange), wish, &self.encode).await);
             }
         };
-        let file = match (entry.body(), entry.origin()) {
-            (Content::File(_), Some(origin)) => Some(send_file::reopen(origin, &self.files).await?),
-            _ => None,
+        let file = match (file, entry.body(), entry.origin()) {
+            (None, Content::File(_), Some(origin)) => Some(send_file::reopen(origin, &self.files).await?),
+            (file, ..) => file,
         };
         exchange.cached(&status);
         // It may have been fetched for long.
