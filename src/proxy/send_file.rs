@@ -55,7 +55,8 @@ pub(super) async fn resolve(
 
 /// Statuses that come without a body (RFC 9110 §15).
 fn has_no_body(status: StatusCode) -> bool {
-    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// The type of several parts, which is not the file's (RFC 9110 §14.6).

@@ -157,9 +157,11 @@ fn a_response_without_a_body_gets_none() {
     let mut stage = Stage::new();
     stage.script("/204", [Answer::raw(format!("HTTP/1.1 204 No Content\r\n{name}\r\n\r\n"))]);
     stage.script("/304", [Answer::not_modified(&[&name, "ETag: \"a\""])]);
-    for (target, status) in [("/204", 204), ("/304", 304)] {
+    stage.script("/205", [Answer::new("205 Reset Content", &[&name], "")]);
+    for (target, status) in [("/204", 204), ("/205", 205), ("/304", 304)] {
         let response = stage.ask(&format!("GET {target}"), &["If-None-Match: \"a\""]);
         assert_eq!((response.status, response.header("x-sendfile")), (status, None));
+        assert!(response.body.is_empty(), "{status}");
         // What follows is read as the next response.
         assert_eq!(stage.get("/nothing").status, 404);
     }
