@@ -1,4 +1,4 @@
-//! How many files may be open: a proxied request takes two.
+//! How many files may be open: a request takes up to three.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -30,10 +30,10 @@ impl FileLimit {
         }
     }
 
-    /// How many connections can be served if each needs another one to the worker.
+    /// How many connections can be served if each needs another one to the worker, which then stays idle, and a file.
     pub fn connections(&self) -> usize {
-        let pairs = self.raised.saturating_sub(RESERVED) / 2;
-        usize::try_from(pairs.max(FEWEST_CONNECTIONS)).unwrap_or(usize::MAX)
+        let served = self.raised.saturating_sub(RESERVED) / 3;
+        usize::try_from(served.max(FEWEST_CONNECTIONS)).unwrap_or(usize::MAX)
     }
 
     /// Restores the limit in a child that is about to become the worker. Safe between `fork` and `exec`.

@@ -1,6 +1,8 @@
 //! Resources that run out: open files, and a stdout that nobody reads.
 
-use crate::support::{Backend, Client, TestWorker, Thrust, get, thrust::proc_status};
+use crate::support::{
+    Answer, Backend, Client, Folder, Latch, Stage, TestWorker, Thrust, get, thrust::proc_status,
+};
 use std::time::Duration;
 
 #[test]
@@ -27,7 +29,7 @@ fn clients_that_stay_do_not_harm_each_other_where_files_are_few() {
     let backend = Backend::respond("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     let mut thrust = Thrust::builder().upstream(backend.url()).open_files(64, 64).start();
     // As many as are served at a time, and stay connected.
-    let mut staying: Vec<_> = (0..16).map(|_| Client::connect(thrust.port())).collect();
+    let mut staying: Vec<_> = (0..12).map(|_| Client::connect(thrust.port())).collect();
     for _ in 0..3 {
         for client in &mut staying {
             client.send_get("/");
@@ -37,6 +39,28 @@ fn clients_that_stay_do_not_harm_each_other_where_files_are_few() {
         }
     }
     assert!(thrust.is_running());
+}
+
+#[test]
+fn downloads_leave_room_for_each_other_where_files_are_few() {
+    let folder = Folder::new();
+    // More than fits between two sockets, so that it stays open.
+    let path = folder.sparse("large", 64 << 20);
+    let stage = Stage::with(|thrust| thrust.open_files(64, 64));
+    let latch = Latch::new();
+    let head = format!("HTTP/1.1 200 OK\r\nX-Sendfile: {path}\r\nContent-Length: 0\r\n\r\n");
+    let mut clients: Vec<_> = (0..30).map(|_| stage.client()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        // Different ones, so that nobody waits for another's.
+        stage.script(&format!("/{number}"), [Answer::raw(&head).behind(&latch)]);
+        client.send_get(&format!("/{number}"));
+    }
+    // Each of them has a connection to the worker, which stays open.
+    stage.backend.await_requests(12);
+    latch.open();
+    for (number, mut client) in clients.into_iter().enumerate() {
+        assert_eq!(client.head().status, 200, "the {number}th");
+    }
 }
 
 #[test]
