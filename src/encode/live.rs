@@ -83,7 +83,7 @@ where
                 self.encode_slice()?;
                 continue;
             }
-            match Pin::new(&mut self.source).poll_frame(cx) {
+            match self.poll_source(cx) {
                 Poll::Ready(frame) => self.accept(frame.transpose()?)?,
                 Poll::Pending if self.unflushed == Unflushed::Something => {
                     // On a busy connection more is often about to arrive, and each flush costs a few bytes.
@@ -106,6 +106,15 @@ where
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// What the source has next. One that knows that it has ended is not asked, since it might say so only in a later turn:
+    /// then there would be a flush before the end, which costs some bytes.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.source.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut self.source).poll_frame(cx)
     }
 
     fn accept(&mut self, frame: Option<Frame<Bytes>>) -> Result<(), BodyError> {

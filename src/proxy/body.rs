@@ -66,11 +66,6 @@ impl Source {
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
     }
-
-    /// Whether it is being stored for everybody.
-    pub(super) fn is_being_stored(&self) -> bool {
-        matches!(self, Self::Shared(_))
-    }
 }
 
 impl From<OpenFile> for Source {

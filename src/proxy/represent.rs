@@ -73,7 +73,7 @@ async fn encoded(
     options: &encode::Options,
 ) -> Response<Source> {
     let (mut head, mut source) = response.into_parts();
-    let padding = if source.is_being_stored() { 0 } else { padding(&head.headers, options) };
+    let padding = padding(&head.headers, options);
     if length.is_none() && wish.method != Method::HEAD {
         source = match begin(source, FIRST_BYTES).await {
             Begun::Short(body) => return Response::from_parts(head, Source::Bytes(body)),
@@ -103,7 +103,8 @@ fn is_negotiated(
         && !(options.disable_on_auth && encodable::response_concerns_auth(headers))
 }
 
-/// Most bytes of padding. What everybody gets has no secrets of anybody's.
+/// Most bytes of padding. What everybody gets has no secrets of anybody's; that it is being stored does not say so, since it
+/// may have to be asked for each time all the same.
 fn padding(headers: &HeaderMap, options: &encode::Options) -> usize {
     let control = ResponseControl::of(headers).unwrap_or_default();
     let is_public = (control.public || control.s_maxage.is_some()) && !control.private && !control.no_store;

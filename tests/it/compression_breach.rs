@@ -6,7 +6,11 @@ use std::{collections::HashSet, fs};
 /// Contents that differ in one place, as pages do that repeat what they were asked, and that are equally long.
 const CONTENTS: usize = 40;
 
-/// What each format adds to a padded body whatever its padding: a frame's header in zstd, the end of a byte in brotli.
+/// As many as show whether there is padding at all.
+const FEW: usize = 8;
+
+/// What each format adds at most to a padded body whatever its padding: a frame's header in zstd, the end of a byte, one or
+/// two, in brotli.
 const FORMAT: usize = 8;
 
 /// Where a page comes from.
@@ -22,8 +26,9 @@ fn content(number: usize) -> String {
     format!("<p>You have searched for {number:04}</p>{}", prose(4000))
 }
 
-/// The lengths of all contents in an encoding.
+/// The lengths of so many contents in an encoding.
 fn lengths(
+    count: usize,
     configure: impl FnOnce(Builder) -> Builder,
     from: From,
     coding: Coding,
@@ -33,7 +38,7 @@ fn lengths(
     let mut stage = Stage::with(configure);
     let control = format!("Cache-Control: {control}");
     let fields = ["Content-Type: text/html", &control];
-    (0..CONTENTS)
+    (0..count)
         .map(|number| {
             let content = content(number);
             let answer = match from {
@@ -51,15 +56,18 @@ fn lengths(
             };
             let target = format!("/{number}");
             stage.script(&target, [answer]);
-            let [first, second, third] =
+            let responses =
                 [(); 3].map(|()| stage.ask(&format!("GET {target}"), &[&coding.accepted()]));
+            let first = &responses[0];
             assert_eq!(first.coding(), coding.name());
             // A tool for each takes its time.
             assert!(number % 8 > 0 || first.decoded() == content.as_bytes(), "{coding:?} {number}");
-            // Asking again and again tells nothing new.
-            let lengths = [&second, &third].map(|response| response.body.len());
-            assert_eq!(lengths, [first.body.len(); 2], "{coding:?} {from:?} {number}");
-            first.body.len()
+            // Asking again and again tells nothing new. Where the end comes in a turn of its own, something may have been
+            // flushed before it, and the shortest is the one to look at.
+            let lengths = responses.iter().map(|response| response.body.len());
+            let (least, most) = (lengths.clone().min().unwrap(), lengths.max().unwrap());
+            assert!(least == most || from == From::WorkerInChunks, "{coding:?} {from:?} {number}");
+            least
         })
         .collect()
 }
@@ -68,11 +76,17 @@ fn lengths(
 fn contents_of_one_length_have_many() {
     for from in [From::Worker, From::WorkerInChunks, From::File] {
         for coding in Coding::ALL {
-            let plain =
-                lengths(|thrust| thrust.env("THRUST_COMPRESSION_JITTER", "0"), from, coding, "private");
+            let plain = lengths(
+                CONTENTS,
+                |thrust| thrust.env("THRUST_COMPRESSION_JITTER", "0"),
+                from,
+                coding,
+                "private",
+            );
             for (most, expected) in [(32, 10), (200, 20)] {
                 let most_text = most.to_string();
                 let padded = lengths(
+                    CONTENTS,
                     |thrust| thrust.env("THRUST_COMPRESSION_JITTER", most_text),
                     from,
                     coding,
@@ -82,7 +96,7 @@ fn contents_of_one_length_have_many() {
                     padded.iter().zip(&plain).map(|(padded, plain)| padded - plain).collect();
                 let (least, largest) = (*added.iter().min().unwrap(), *added.iter().max().unwrap());
                 let what = format!("{from:?} {coding:?} {most}: {added:?}");
-                assert!(largest <= most + FORMAT && largest - least <= most, "{what}");
+                assert!(largest <= most + FORMAT && largest - least <= most + 1, "{what}");
                 // Of 40 draws out of 33 or of 201, fewer are different in less than one of a million runs.
                 assert!(added.len() >= expected, "{what}");
                 assert!(largest - least > most / 3, "{what}");
@@ -94,24 +108,31 @@ fn contents_of_one_length_have_many() {
 #[test]
 fn what_everybody_gets_has_none() {
     for coding in Coding::ALL {
-        let without =
-            lengths(|thrust| thrust.env("THRUST_COMPRESSION_JITTER", "0"), From::Worker, coding, "private");
+        let without = lengths(
+            FEW,
+            |thrust| thrust.env("THRUST_COMPRESSION_JITTER", "0"),
+            From::Worker,
+            coding,
+            "private",
+        );
         for (control, is_padded) in [
             ("public, no-cache", false),
             ("s-maxage=0", false),
             ("private", true),
             ("no-store, public", true),
             ("public, private", true),
+            // Stored, but made for each request all the same.
+            ("no-cache\r\nETag: \"v1\"", true),
+            ("max-age=0, must-revalidate\r\nETag: \"v1\"", true),
         ] {
-            let found = lengths(|thrust| thrust, From::Worker, coding, control);
+            let found = lengths(FEW, |thrust| thrust, From::Worker, coding, control);
             assert_eq!(found != without, is_padded, "{coding:?} {control}");
         }
     }
 }
 
-/// What is being stored for everybody is the same for everybody.
 #[test]
-fn what_is_stored_has_none() {
+fn what_lies_ready_has_none() {
     let mut padded = Stage::new();
     let mut plain = Stage::with(|thrust| thrust.env("THRUST_COMPRESSION_JITTER", "0"));
     for coding in Coding::ALL {
@@ -120,11 +141,9 @@ fn what_is_stored_has_none() {
             let [one, other] = [&mut padded, &mut plain].map(|stage| {
                 let fields = ["Content-Type: text/html", "Cache-Control: max-age=60"];
                 stage.script(&target, [Answer::ok(&fields, &content(number))]);
-                [(); 2].map(|()| stage.ask(&format!("GET {target}"), &[&coding.accepted()]).body.len())
+                stage.await_form(&target, coding)
             });
-            assert_eq!(one[0], other[0], "a miss");
-            let form = padded.await_form(&target, coding);
-            assert!(form.body == plain.await_form(&target, coding).body, "what lies ready");
+            assert!(one.body == other.body, "{coding:?} {number}");
         }
     }
 }

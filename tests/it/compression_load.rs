@@ -43,7 +43,6 @@ fn long_downloads_do_not_keep_others_waiting() {
     let done = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = Coding::ALL
         .into_iter()
-        .flat_map(|coding| [coding; 2])
         .map(|coding| {
             let mut client = Client::connect(thrust.port());
             client.send_request("GET", "/endless", &(coding.accepted() + "\r\n")).head();
@@ -64,7 +63,7 @@ fn long_downloads_do_not_keep_others_waiting() {
         .collect();
     // The downloads never end: whoever waited for that would wait in vain.
     let mut others: Vec<_> = (0..5).map(|_| Client::connect(thrust.port())).collect();
-    for _ in 0..4 {
+    for _ in 0..2 {
         for other in &mut others {
             assert_eq!(other.ask("GET /short", &["Accept-Encoding: br"]).text(), "hi");
         }
@@ -79,7 +78,7 @@ fn long_downloads_do_not_keep_others_waiting() {
 /// brotli alone would take 10 MB.
 #[test]
 fn a_slow_reader_costs_a_bounded_amount_of_memory() {
-    const READERS: u64 = 40;
+    const READERS: u64 = 24;
     /// Bytes of the encoded body that each reads before it pauses: more than an encoder's window holds.
     const READ: usize = 400 * 1024;
     let backend = endless();
