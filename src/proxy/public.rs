@@ -193,6 +193,7 @@ mod tests {
             largest_item: 2000,
             fingerprinted: vec!["/".to_owned()],
             offer: Offer::new(OFFER),
+            disable_on_auth: false,
         };
         (folder, public, Cache::new(options))
     }

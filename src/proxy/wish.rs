@@ -63,7 +63,7 @@ mod tests {
         *request.headers_mut() = map(fields);
         let mut wish = Wish::of(&request, &options);
         assert!(wish.conditions().is_none());
-        wish.remember(&request);
+        wish.remember(request.headers());
         wish
     }
 
