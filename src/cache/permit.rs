@@ -265,3 +265,6 @@ fn asked(request: &Parts, sent: SystemTime) -> Asked<'_> {
     let target = CacheKey::target_of(&request.uri);
     Asked { target, headers: &request.headers, sent, answered: SystemTime::now() }
 }
+
+#[cfg(test)]
+mod tests;

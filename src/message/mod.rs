@@ -28,7 +28,7 @@ pub mod representation;
 pub mod request_line;
 pub mod structured;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 
 pub use body::BodyError;
 pub use connection::ConnectionInfo;

@@ -177,3 +177,50 @@ impl http_body::Body for Body {
         self.source.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files;
+    use http_body::Body as _;
+    use http_body_util::BodyExt;
+    use std::io::Write;
+
+    #[tokio::test]
+    async fn of_a_file_is_sent_what_is_asked_for() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let parts = || Multipart::new(vec![0..1, 8..10], 10, None);
+        // Heads, three bytes of the file, and the end.
+        let heads = |parts: &Multipart| parts.parts.iter().map(|part| part.head.len()).sum::<usize>();
+        let length = |parts: Multipart| heads(&parts) + 3 + parts.end.len();
+        for (extent, text, size) in [
+            (Extent::Nothing, Some(""), 0),
+            (Extent::Whole, Some("0123456789"), 10),
+            (Extent::Part(2..5), Some("234"), 3),
+            (Extent::Parts(parts()), None, length(parts())),
+        ] {
+            let shown = format!("{extent:?}");
+            let opened = files::open(file.path(), &[]).unwrap();
+            let source = Source::of_file(opened, extent, None);
+            assert_eq!(source.size_hint().exact(), Some(size as u64), "{shown}");
+            assert_eq!(source.is_end_stream(), size == 0, "{shown}");
+            let sent = source.collect().await.unwrap().to_bytes();
+            assert_eq!(sent.len(), size, "{shown}");
+            assert!(text.is_none_or(|text| text == sent), "{shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_knows_how_long_a_file_will_be_in_an_encoding() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), [b'x'; 5000]).unwrap();
+        let opened = || files::open(file.path(), &[]).unwrap();
+        let whole = Source::of_file(opened(), Extent::Whole, Some((Encoding::Gzip, 0)));
+        assert_eq!((whole.size_hint().exact(), whole.is_file()), (None, false));
+        assert!(whole.collect().await.unwrap().to_bytes().starts_with(&[0x1f, 0x8b]));
+        // A confirmation has no body in any.
+        let none = Source::of_file(opened(), Extent::Nothing, Some((Encoding::Gzip, 0)));
+        assert!(none.is_end_stream() && none.size_hint().exact() == Some(0));
+    }
+}

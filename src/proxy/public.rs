@@ -171,3 +171,113 @@ fn describe(found: &Found, fingerprinted: bool) -> HeaderMap {
     ];
     others.into_iter().chain(modified).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache;
+    use std::fs;
+    use tempfile::TempDir;
+
+    const OFFER: [Encoding; 2] = [Encoding::Gzip, Encoding::Zstd];
+
+    /// A folder with these files, and a cache for bodies of up to 2,000 bytes.
+    fn stage(files: &[(&str, usize)]) -> (TempDir, PublicFolder, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        files
+            .iter()
+            .for_each(|(name, length)| fs::write(folder.path().join(name), vec![b'x'; *length]).unwrap());
+        let public = PublicFolder::new(folder.path());
+        let options = cache::Options {
+            size: 1 << 20,
+            largest_item: 2000,
+            fingerprinted: vec!["/".to_owned()],
+            offer: Offer::new(OFFER),
+            disable_on_auth: false,
+        };
+        (folder, public, Cache::new(options))
+    }
+
+    fn look_for(name: &str, public: &PublicFolder, cache: &Cache) -> Option<Public> {
+        look(public, name, cache, Offer::new(OFFER), cache.shelved(name))
+    }
+
+    fn shelved(name: &str, public: &PublicFolder, cache: &Cache) -> Arc<Entry> {
+        match look_for(name, public, cache) {
+            Some(Public::Shelved(entry)) => entry,
+            _ => panic!("{name} is not on the shelf"),
+        }
+    }
+
+    #[test]
+    fn a_small_file_lies_on_the_shelf_with_what_is_beside_it() {
+        let files = [
+            ("a.js", 1500),
+            ("a.js.gz", 10),
+            ("a.js.br", 9),
+            ("a.png", 1500),
+            ("a.png.gz", 10),
+            ("b.css", 9),
+        ];
+        let (_folder, public, cache) = stage(&files);
+        // What is not on offer is not read. What is no text is not encoded by us.
+        for (name, forms, encodable, varies, files) in
+            [("/a.js", 1, true, true, 2), ("/a.png", 1, false, true, 2), ("/b.css", 0, false, false, 1)]
+        {
+            let entry = shelved(name, &public, &cache);
+            let ready =
+                entry.forms().map_or(0, |forms| OFFER.iter().filter(|&&e| forms.get(e).is_some()).count());
+            assert_eq!((ready, entry.is_encodable()), (forms, encodable), "{name}");
+            assert_eq!(entry.head().headers().contains_key(header::VARY), varies, "{name}");
+            assert_eq!(entry.origin().map(|origin| origin.files().len()), Some(files), "{name}");
+            assert!(Arc::ptr_eq(&entry, &cache.shelved(name).unwrap()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_same_stays_and_what_has_changed_is_read_again() {
+        let (folder, public, cache) = stage(&[("a.css", 1500)]);
+        let first = shelved("/a.css", &public, &cache);
+        assert!(Arc::ptr_eq(&first, &shelved("/a.css", &public, &cache)));
+        fs::write(folder.path().join("a.css.gz"), "gzip").unwrap();
+        let second = shelved("/a.css", &public, &cache);
+        assert!(
+            !Arc::ptr_eq(&first, &second)
+                && second.forms().is_some_and(|forms| forms.get(Encoding::Gzip).is_some())
+        );
+        fs::write(folder.path().join("a.css"), "shorter").unwrap();
+        assert_eq!(shelved("/a.css", &public, &cache).body().length(), 7);
+        fs::remove_file(folder.path().join("a.css")).unwrap();
+        assert!(look_for("/a.css", &public, &cache).is_none() && cache.shelved("/a.css").is_none());
+    }
+
+    #[test]
+    fn a_large_file_stays_where_it_is() {
+        let (_folder, public, cache) = stage(&[("a.css", 2001), ("b.css", 1500), ("b.css.gz", 2001)]);
+        for name in ["/a.css", "/b.css"] {
+            assert!(matches!(look_for(name, &public, &cache), Some(Public::OnDisk(_))), "{name}");
+            assert!(cache.shelved(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_file() {
+        let (_folder, public, cache) = stage(&[("a.css", 5), ("a-0f9e8d7c6b5a.css", 5)]);
+        for (name, control) in [
+            ("/a.css", "public, max-age=0, must-revalidate"),
+            ("/a-0f9e8d7c6b5a.css", "public, max-age=31536000, immutable"),
+        ] {
+            let entry = shelved(name, &public, &cache);
+            let headers = entry.head().headers();
+            assert_eq!(
+                (&headers["cache-control"], &headers["accept-ranges"]),
+                (&control.parse().unwrap(), &"bytes".parse().unwrap())
+            );
+            assert!(
+                headers["etag"].to_str().unwrap().starts_with("W/\"5-")
+                    && headers.contains_key("last-modified")
+            );
+            assert_eq!(headers["content-type"], "text/css; charset=utf-8");
+        }
+    }
+}

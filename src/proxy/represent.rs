@@ -125,3 +125,117 @@ fn is_known(head: &Parts, wish: &Wish) -> bool {
 fn length_of(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH).and_then(|length| field::number(length.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{encoding::Offer, testing::map};
+    use bytes::Bytes;
+    use http::Request;
+
+    type Fields<'a> = &'a [(&'static str, &'static str)];
+
+    const TEXT: (&str, &str) = ("content-type", "text/plain");
+    const GZIP: (&str, &str) = ("accept-encoding", "gzip");
+
+    /// The form of a worker's response with a body of so many bytes.
+    async fn form(
+        method: &str,
+        asked: Fields<'_>,
+        status: u16,
+        answer: Fields<'_>,
+        length: usize,
+    ) -> Response<Source> {
+        let offer = Offer::new(Encoding::ALL);
+        let options = encode::Options { offer, disable_on_auth: true, jitter: 32 };
+        let mut request = Request::new(());
+        *request.method_mut() = method.parse().unwrap();
+        *request.headers_mut() = map(asked);
+        let mut wish = Wish::of(&request, &options);
+        wish.remember(request.headers());
+        let mut response = Response::new(Source::Bytes(Bytes::from(vec![b'x'; length])));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        *response.headers_mut() = map(answer);
+        represent(response, &wish, &options).await
+    }
+
+    #[tokio::test]
+    async fn a_response_is_encoded_for_who_accepts_that() {
+        // Whether it is encoded, and whether it says that it may be
+        for (what, method, asked, status, answer, length, encoded, varies) in [
+            ("text", "GET", &[GZIP][..], 200, &[TEXT][..], 1024, true, true),
+            ("to whom accepts none", "GET", &[], 200, &[TEXT], 1024, false, true),
+            ("of a POST", "POST", &[GZIP], 200, &[TEXT], 1024, true, true),
+            ("an error", "GET", &[GZIP], 500, &[TEXT], 1024, true, true),
+            ("short", "GET", &[GZIP], 200, &[TEXT], 1023, false, false),
+            ("a picture", "GET", &[GZIP], 200, &[("content-type", "image/png")], 1024, false, false),
+            ("encoded already", "GET", &[GZIP], 200, &[TEXT, ("content-encoding", "br")], 1024, false, false),
+            ("RFC 9110 §15.3.7", "GET", &[GZIP], 206, &[TEXT], 1024, false, false),
+            (
+                "RFC 9111 §5.2.2.6",
+                "GET",
+                &[GZIP],
+                200,
+                &[TEXT, ("cache-control", "no-transform")],
+                1024,
+                false,
+                false,
+            ),
+            ("a cookie", "GET", &[GZIP, ("cookie", "a=b")], 200, &[TEXT], 1024, false, true),
+            ("a new cookie", "GET", &[GZIP], 200, &[TEXT, ("set-cookie", "a=b")], 1024, false, false),
+            ("HEAD", "HEAD", &[GZIP], 200, &[TEXT, ("content-length", "1024")], 0, true, true),
+            ("HEAD, short", "HEAD", &[GZIP], 200, &[TEXT, ("content-length", "1023")], 0, false, false),
+        ] {
+            let response = form(method, asked, status, answer, length).await;
+            let headers = response.headers();
+            assert_eq!(response.status().as_u16(), status, "{what}");
+            let is_gzip = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+            assert_eq!((is_gzip, headers.contains_key(header::VARY)), (encoded, varies), "{what}");
+            assert!(!encoded || !headers.contains_key(header::CONTENT_LENGTH), "{what}");
+            let is_live = matches!(response.body(), Source::Encoded(_));
+            assert_eq!(is_live, encoded && method != "HEAD", "{what}");
+        }
+    }
+
+    /// RFC 9110 §13.1.2: by the weak comparison, of what the worker itself has not recognized.
+    #[tokio::test]
+    async fn what_the_client_has_in_an_encoding_is_confirmed() {
+        const TAG: (&str, &str) = ("etag", "\"a\"");
+        for (asked, status, expected) in [
+            (&[GZIP, ("if-none-match", "W/\"a\"")][..], 200, 304),
+            (&[GZIP, ("if-none-match", "\"a\"")], 200, 304),
+            (&[GZIP, ("if-none-match", "\"b\"")], 200, 200),
+            (&[GZIP, ("if-none-match", "W/\"a\"")], 404, 404),
+            // Of anything else the worker's word counts.
+            (&[("if-none-match", "W/\"a\"")], 200, 200),
+            (&[GZIP, ("if-modified-since", "Sat, 21 Nov 2026 09:00:00 GMT")], 200, 200),
+        ] {
+            let response = form("GET", asked, status, &[TEXT, TAG], 1024).await;
+            assert_eq!(response.status().as_u16(), expected, "{asked:?} {status}");
+            let is_empty = matches!(response.body(), Source::Empty);
+            assert_eq!(is_empty, expected == 304, "{asked:?}");
+            assert!(!is_empty || !response.headers().contains_key(header::CONTENT_ENCODING), "{asked:?}");
+        }
+        let post = form("POST", &[GZIP, ("if-none-match", "\"a\"")], 200, &[TEXT, TAG], 1024).await;
+        assert_eq!(post.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn what_everybody_gets_is_not_padded() {
+        let options = encode::Options { offer: Offer::default(), disable_on_auth: false, jitter: 32 };
+        for (control, expected) in [
+            ("public", 0),
+            ("public, max-age=60", 0),
+            ("s-maxage=60", 0),
+            ("max-age=60", 32),
+            ("private", 32),
+            ("public, private", 32),
+            ("public, no-store", 32),
+            ("s-maxage=60, no-store", 32),
+            ("", 32),
+        ] {
+            assert_eq!(padding(&map(&[("cache-control", control)]), &options), expected, "{control}");
+        }
+        assert_eq!(padding(&HeaderMap::new(), &options), 32);
+    }
+}

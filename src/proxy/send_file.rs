@@ -125,3 +125,67 @@ fn kind(headers: &HeaderMap, path: &Path) -> Option<HeaderValue> {
         content_type(path)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::testing::map;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+    #[test]
+    fn the_type_is_that_of_what_is_in_the_file() {
+        for (path, encoding, expected) in [
+            ("/a/app.js", None, Some(JAVASCRIPT)),
+            ("/a/app.js.gz", None, Some("application/gzip")),
+            ("/a/app.js.gz", Some("gzip"), Some(JAVASCRIPT)),
+            ("/a/app.js.br", Some("br"), Some(JAVASCRIPT)),
+            ("/a/app.js.zst", Some("zstd"), Some(JAVASCRIPT)),
+            // Its name says nothing of the encoding.
+            ("/a/app.js", Some("gzip"), Some(JAVASCRIPT)),
+            ("/a.js/app", None, None),
+            ("/a.js/app.gz", Some("gzip"), None),
+            ("/", None, None),
+        ] {
+            let fields: Vec<_> = encoding.iter().map(|encoding| ("content-encoding", *encoding)).collect();
+            let found = kind(&map(&fields), Path::new(path));
+            assert_eq!(found, expected.map(HeaderValue::from_static), "{path} {encoding:?}");
+        }
+    }
+
+    #[test]
+    fn the_worker_has_the_first_word() {
+        let modified = UNIX_EPOCH + Duration::from_secs(784_903_526);
+        let file = NamedFile { path: "/a/app.js".into(), length: 5, modified, changed: 0, inode: (0, 0) };
+        let own = [
+            ("content-type", JAVASCRIPT),
+            ("last-modified", "Tue, 15 Nov 1994 12:45:26 GMT"),
+            ("etag", "W/\"5-ae489992a2e7c00\""),
+            ("accept-ranges", "bytes"),
+        ];
+        let told =
+            [("content-type", "a/b"), ("last-modified", "x"), ("etag", "y"), ("accept-ranges", "none")];
+        for (status, response, expected) in [
+            (200, &[][..], &own[..]),
+            (200, &[("content-length", "0")], &own),
+            (200, &told, &told),
+            (404, &[("content-length", "0")], &own[..1]),
+            (404, &told, &told),
+        ] {
+            let mut headers = map(response);
+            describe(&mut headers, StatusCode::from_u16(status).unwrap(), &file);
+            assert_eq!(headers, map(expected), "{status} {response:?}");
+        }
+    }
+
+    /// RFC 9110 §15.
+    #[test]
+    fn some_statuses_have_no_body() {
+        for (status, expected) in
+            [(100, true), (204, true), (304, true), (200, false), (206, false), (404, false)]
+        {
+            assert_eq!(has_no_body(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+        }
+    }
+}

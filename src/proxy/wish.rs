@@ -50,3 +50,54 @@ impl Wish {
         Wanted { method: &self.method, headers, encoding: self.encoding, now, date }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{encoding::Offer, testing::map};
+
+    fn wish(method: &str, fields: &[(&'static str, &'static str)], disable_on_auth: bool) -> Wish {
+        let options = encode::Options { offer: Offer::new(Encoding::ALL), disable_on_auth, jitter: 0 };
+        let mut request = Request::new(());
+        *request.method_mut() = method.parse().unwrap();
+        *request.headers_mut() = map(fields);
+        let mut wish = Wish::of(&request, &options);
+        assert!(wish.conditions().is_none());
+        wish.remember(request.headers());
+        wish
+    }
+
+    #[test]
+    fn credentials_may_rule_encodings_out() {
+        const GZIP: (&str, &str) = ("accept-encoding", "gzip");
+        for (fields, always, without_auth) in [
+            (&[][..], None, None),
+            (&[GZIP], Some(Encoding::Gzip), Some(Encoding::Gzip)),
+            (&[GZIP, ("cookie", "a=b")], Some(Encoding::Gzip), None),
+            (&[GZIP, ("authorization", "a")], Some(Encoding::Gzip), None),
+            (&[GZIP, ("x-csrf-token", "a")], Some(Encoding::Gzip), None),
+        ] {
+            assert_eq!(wish("GET", fields, false).encoding, always, "{fields:?}");
+            assert_eq!(wish("GET", fields, true).encoding, without_auth, "{fields:?}");
+        }
+    }
+
+    /// RFC 9110 §13.2.1, §14.2.
+    #[test]
+    fn conditions_and_ranges_are_remembered_of_those_methods_that_have_them() {
+        for (method, field, remembered, is_for_part) in [
+            ("GET", "range", true, true),
+            ("HEAD", "range", true, true),
+            ("GET", "if-none-match", true, false),
+            ("HEAD", "if-unmodified-since", true, false),
+            ("GET", "accept", false, false),
+            ("POST", "range", false, false),
+            ("PUT", "if-match", false, false),
+            ("DELETE", "if-none-match", false, false),
+        ] {
+            let wish = wish(method, &[(field, "x")], false);
+            assert_eq!(wish.conditions().is_some(), remembered, "{method} {field}");
+            assert_eq!(wish.is_for_part(), is_for_part, "{method} {field}");
+        }
+    }
+}

@@ -351,3 +351,19 @@ async fn a_panic_while_it_is_stored_breaks_it_off() {
     assert!(std::panic::catch_unwind(storing).is_err());
     assert_eq!(rest(reader).await, Err(BodyError::WorkerGone));
 }
+
+#[test]
+fn a_body_owns_its_share_until_the_last_copy_is_gone() {
+    let budget = budget(10);
+    let body = budget.own(Bytes::from_static(b"0123456")).unwrap();
+    assert_eq!((&body[..], left(&budget)), (&b"0123456"[..], 3));
+    // What does not fit takes nothing.
+    assert!(budget.own(Bytes::from_static(b"0123")).is_none());
+    assert_eq!(left(&budget), 3);
+    assert!(budget.own(Bytes::new()).is_some());
+    let slice = body.slice(1..2);
+    drop(body);
+    assert_eq!(left(&budget), 3);
+    drop(slice);
+    assert_eq!(left(&budget), 10);
+}
