@@ -25,7 +25,7 @@ const TURN: usize = 32 * 1024;
 ///
 /// What has been written leaves when the other has nothing more for the moment, so that an event reaches its reader at
 /// once. A large piece is encoded little by little, and other tasks have their turn between. If the other fails, this
-/// fails too, and what was sent is visibly incomplete, as it is if the encoder fails: [`BodyError::WorkerGone`].
+/// fails too, and what was sent is visibly incomplete, as it is if the encoder fails: [`BodyError::EncoderFailed`].
 pub struct Live<B> {
     source: B,
     encoder: Encoder,
@@ -145,7 +145,7 @@ where
         let encoder = &mut self.encoder;
         match panic::catch_unwind(AssertUnwindSafe(|| work(encoder))) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(BodyError::WorkerGone),
+            Ok(Err(_)) | Err(_) => Err(BodyError::EncoderFailed),
         }
     }
 
@@ -355,8 +355,8 @@ mod tests {
     #[test]
     fn a_fault_of_the_encoder_is_an_error_of_the_body() {
         let mut live = live(Encoding::Gzip, []);
-        assert_eq!(live.guarded(|_| panic!("on purpose")), Err(BodyError::WorkerGone));
-        assert_eq!(live.guarded(|_| Err(io::Error::other("on purpose"))), Err(BodyError::WorkerGone));
+        assert_eq!(live.guarded(|_| panic!("on purpose")), Err(BodyError::EncoderFailed));
+        assert_eq!(live.guarded(|_| Err(io::Error::other("on purpose"))), Err(BodyError::EncoderFailed));
     }
 
     #[test]
