@@ -15,7 +15,8 @@ use std::io;
 /// An encoder, and what has come out of it.
 pub(super) struct Encoder {
     encoding: Encoding,
-    codec: Codec,
+    /// Until it is finished: the larger part of the memory.
+    codec: Option<Codec>,
     output: Output,
 }
 
@@ -46,7 +47,7 @@ impl Encoder {
             Encoding::Brotli => Codec::Brotli(Box::new(levels::brotli(effort, length))),
             Encoding::Gzip => Codec::Gzip(levels::gzip(effort)),
         };
-        Self { encoding, codec, output: Output::default() }
+        Self { encoding, codec: Some(codec), output: Output::default() }
     }
 
     /// Puts so many bytes of padding at the beginning, before anything is written (see [`padding::put`]).
@@ -61,9 +62,9 @@ impl Encoder {
 
     /// Encodes this.
     pub(super) fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        let codec = Codec::get(&mut self.codec)?;
         let mut input = PartialBuffer::new(data);
         while !input.unwritten().is_empty() {
-            let codec = self.codec.get();
             self.output.fill(|output| codec.encode(&mut input, output))?;
         }
         Ok(())
@@ -71,15 +72,16 @@ impl Encoder {
 
     /// Lets everything out that was written: who has received it can decode so far.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        let codec = self.codec.get();
+        let codec = Codec::get(&mut self.codec)?;
         while !self.output.fill(|output| codec.flush(output))? {}
         Ok(())
     }
 
-    /// Ends the encoded body. Nothing may be written any more.
+    /// Ends the encoded body, and gives back all memory but that of what has come out. Nothing may be written any more.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        let codec = self.codec.get();
+        let codec = Codec::get(&mut self.codec)?;
         while !self.output.fill(|output| codec.finish(output))? {}
+        self.codec = None;
         Ok(())
     }
 
@@ -95,11 +97,13 @@ impl Encoder {
 }
 
 impl Codec {
-    fn get(&mut self) -> &mut dyn EncodeV2 {
-        match self {
-            Self::Zstd(codec) => codec,
-            Self::Brotli(codec) => &mut **codec,
-            Self::Gzip(codec) => codec,
+    /// That it is finished is an error.
+    fn get(codec: &mut Option<Self>) -> io::Result<&mut dyn EncodeV2> {
+        match codec {
+            Some(Self::Zstd(codec)) => Ok(codec),
+            Some(Self::Brotli(codec)) => Ok(&mut **codec),
+            Some(Self::Gzip(codec)) => Ok(codec),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
 }
@@ -137,7 +141,7 @@ mod tests {
     use crate::encode::testing;
 
     fn every_kind() -> impl Iterator<Item = (Encoding, Effort)> {
-        Encoding::ALL.into_iter().flat_map(|encoding| [(encoding, Effort::Live), (encoding, Effort::Stored)])
+        Encoding::ALL.into_iter().flat_map(|encoding| testing::EFFORTS.map(|effort| (encoding, effort)))
     }
 
     #[test]
@@ -191,7 +195,7 @@ mod tests {
 
     #[test]
     fn no_window_is_larger_than_what_clients_must_allow() {
-        for effort in [Effort::Live, Effort::Stored] {
+        for effort in testing::EFFORTS {
             for length in [None, Some(0), Some(5_000), Some(1 << 20), Some(u64::MAX)] {
                 let mut encoder = Encoder::new(Encoding::Zstd, effort, length);
                 encoder.write(&testing::text(1000)).unwrap();

@@ -1,6 +1,11 @@
 //! A body that is encoded while it is sent.
 
-use super::{encoder::Encoder, levels::Effort, padding};
+use super::{
+    crowd::{CROWD, Crowd, Place},
+    encoder::Encoder,
+    levels::Effort,
+    padding,
+};
 use crate::message::{body::BodyError, encoding::Encoding};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -25,10 +30,14 @@ const TURN: usize = 32 * 1024;
 ///
 /// What has been written leaves when the other has nothing more for the moment, so that an event reaches its reader at
 /// once. A large piece is encoded little by little, and other tasks have their turn between. If the other fails, this
-/// fails too, and what was sent is visibly incomplete, as it is if the encoder fails: [`BodyError::WorkerGone`].
+/// fails too, and what was sent is visibly incomplete, as it is if the encoder fails: [`BodyError::EncoderFailed`].
+///
+/// Where many encoders are at work, the next ones take less memory, and come out larger.
 pub struct Live<B> {
     source: B,
     encoder: Encoder,
+    /// While the encoder takes much memory.
+    place: Option<Place>,
     /// The rest of what the source gave last.
     input: Bytes,
     /// Most bytes of padding, until the content begins.
@@ -62,9 +71,22 @@ where
     /// Encodes `source`, which has `length` bytes, if that is known, with up to `padding` bytes of padding against
     /// BREACH; 0 is none.
     pub fn new(source: B, encoding: Encoding, length: Option<u64>, padding: usize) -> Self {
+        Self::among(&CROWD, source, encoding, length, padding)
+    }
+
+    fn among(
+        crowd: &'static Crowd,
+        source: B,
+        encoding: Encoding,
+        length: Option<u64>,
+        padding: usize,
+    ) -> Self {
+        let place = crowd.enter(length);
+        let effort = if place.is_some() { Effort::Live } else { Effort::Crowded };
         Self {
             source,
-            encoder: Encoder::new(encoding, Effort::Live, length),
+            encoder: Encoder::new(encoding, effort, length),
+            place,
             input: Bytes::new(),
             padding: Some(padding).filter(|most| *most > 0),
             worked: 0,
@@ -130,6 +152,7 @@ where
         };
         self.begin(&[])?;
         self.guarded(Encoder::finish)?;
+        self.place = None;
         self.state = State::Trailers(trailers);
         Ok(())
     }
@@ -154,7 +177,7 @@ where
         let encoder = &mut self.encoder;
         match panic::catch_unwind(AssertUnwindSafe(|| work(encoder))) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(BodyError::WorkerGone),
+            Ok(Err(_)) | Err(_) => Err(BodyError::EncoderFailed),
         }
     }
 
@@ -364,8 +387,43 @@ mod tests {
     #[test]
     fn a_fault_of_the_encoder_is_an_error_of_the_body() {
         let mut live = live(Encoding::Gzip, []);
-        assert_eq!(live.guarded(|_| panic!("on purpose")), Err(BodyError::WorkerGone));
-        assert_eq!(live.guarded(|_| Err(io::Error::other("on purpose"))), Err(BodyError::WorkerGone));
+        assert_eq!(live.guarded(|_| panic!("on purpose")), Err(BodyError::EncoderFailed));
+        assert_eq!(live.guarded(|_| Err(io::Error::other("on purpose"))), Err(BodyError::EncoderFailed));
+    }
+
+    #[test]
+    fn all_memory_is_given_back_when_the_other_has_ended() {
+        static CROWD: Crowd = Crowd::new();
+        for encoding in Encoding::ALL {
+            let content = testing::text(5_000);
+            let source = Script::new([Step::Data(content.clone().into())]);
+            let mut live = Live::among(&CROWD, source, encoding, None, 0);
+            assert!(live.place.is_some());
+            let encoded = data(poll(&mut live)).unwrap();
+            assert!(live.place.is_none());
+            assert!(live.encoder.write(b"more").is_err(), "there is no encoder any more");
+            assert!(testing::whole(encoding, &encoded) == Some(content));
+        }
+    }
+
+    #[test]
+    fn in_a_crowd_a_body_is_encoded_too() {
+        static CROWD: Crowd = Crowd::new();
+        for encoding in Encoding::ALL {
+            let content = testing::text(300_000);
+            let length = Some(content.len() as u64);
+            let begin = || {
+                let source = Script::new([Step::Data(content.clone().into())]);
+                Live::among(&CROWD, source, encoding, length, 0)
+            };
+            let mut many: Vec<_> = (0..200).map(|_| begin()).collect();
+            assert!(many[0].place.is_some() && many[199].place.is_none());
+            for live in [0, 199] {
+                let (encoded, _) = drain(&mut many[live]);
+                assert!(testing::whole(encoding, &encoded) == Some(content.clone()), "{encoding:?}");
+            }
+            assert!(begin().place.is_some(), "one has given its place back");
+        }
     }
 
     #[test]

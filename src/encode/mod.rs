@@ -1,6 +1,7 @@
 //! Bodies on their way out in a smaller form: live streams, and what is stored, once and off the runtime.
 
 mod background;
+mod crowd;
 mod encoder;
 mod first;
 mod levels;

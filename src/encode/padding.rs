@@ -79,7 +79,7 @@ fn comment(beginning: &mut Vec<u8>, length: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::{encoder::Encoder, levels::Effort, testing};
+    use crate::encode::{encoder::Encoder, testing};
 
     #[test]
     fn the_same_content_always_gets_the_same_length() {
@@ -111,7 +111,7 @@ mod tests {
     fn each_format_is_longer_by_just_as_much_and_decodes() {
         let content = testing::text(5_000);
         for encoding in Encoding::ALL {
-            for effort in [Effort::Live, Effort::Stored] {
+            for effort in testing::EFFORTS {
                 let padded = |length: usize| {
                     let mut encoder = Encoder::new(encoding, effort, None);
                     encoder.pad(length).unwrap();

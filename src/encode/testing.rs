@@ -1,5 +1,6 @@
 //! What the tests of this module need: contents, and decoders.
 
+use super::levels::Effort;
 use crate::message::{body::BodyError, encoding::Encoding};
 use async_compression::{
     codecs::{BrotliDecoder, DecodeV2, GzipDecoder, ZstdDecoder},
@@ -13,6 +14,9 @@ use std::{
     pin::Pin,
     task::{Context, Poll},
 };
+
+/// Every effort that there is.
+pub(super) const EFFORTS: [Effort; 3] = [Effort::Live, Effort::Crowded, Effort::Stored];
 
 /// Text of so many bytes, of a few words in changing order.
 pub(super) fn text(length: usize) -> Vec<u8> {

@@ -17,6 +17,8 @@ pub enum BodyError {
     WorkerGone,
     /// The file that is sent has become shorter, or cannot be read any more.
     FileGone,
+    /// A response could not be encoded to its end.
+    EncoderFailed,
 }
 
 impl BodyError {
@@ -29,6 +31,7 @@ impl BodyError {
             BodyError::TooLarge => "request body too large",
             BodyError::WorkerGone => "worker broke off",
             BodyError::FileGone => "file broke off",
+            BodyError::EncoderFailed => "encoder failed",
         }
     }
 }
