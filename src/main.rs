@@ -60,7 +60,7 @@ fn run(command: Vec<OsString>) -> u8 {
         complain_of(&warnings);
         return complain(error, cli::EXIT_USAGE);
     }
-    process::keep_large_blocks_apart();
+    process::set_thresholds();
     let started = observe::start(&config.log).and_then(|observe| Ok((observe, runtime()?)));
     let (observe, runtime) = match started {
         Ok((observe, runtime)) => (Arc::new(observe), runtime),

@@ -76,7 +76,8 @@ mod tests {
         let headers = fields(&format!("accept-encoding: {accept}"));
         let encoding = encoding::choose(&headers, &Offer::new(Encoding::ALL));
         let (method, now, date) = (&Method::GET, Instant::now(), SystemTime::now());
-        let wanted = Wanted { method, headers: &headers, encoding, now, date };
+        let wanted =
+            Wanted { method, headers: &headers, encoding, offer: Offer::new(Encoding::ALL), now, date };
         cache.job(entry, &wanted, || key("/"))
     }
 

@@ -29,6 +29,8 @@ pub struct Wanted<'a> {
     pub headers: &'a HeaderMap,
     /// The encoding that it is best answered in.
     pub encoding: Option<Encoding>,
+    /// All that are offered.
+    pub offer: Offer,
     /// When it is answered.
     pub now: Instant,
     /// When the request arrived.
@@ -116,7 +118,7 @@ fn best(entry: &Entry, wanted: &Wanted) -> Option<Encoding> {
 
 /// The best of the forms that are there: to send it is better than to make the best of all while the client waits.
 fn second_best<'a>(forms: &'a Forms, wanted: &Wanted) -> Option<&'a Form> {
-    let ready = Offer::new(Encoding::ALL).only(|encoding| forms.get(encoding).is_some());
+    let ready = wanted.offer.only(|encoding| forms.get(encoding).is_some());
     let encoding = if ready.is_empty() { None } else { encoding::choose(wanted.headers, &ready) };
     encoding.and_then(|encoding| forms.get(encoding))
 }
@@ -162,6 +164,7 @@ mod tests {
             method: &method,
             headers: &headers,
             encoding: None,
+            offer: Offer::default(),
             now,
             date: super::super::testing::now(),
         };
@@ -245,7 +248,8 @@ mod tests {
         let headers = fields(request);
         let encoding = encoding::choose(&headers, &Offer::new(Encoding::ALL));
         let (method, now, date) = (&Method::GET, Instant::now(), super::super::testing::now());
-        let wanted = Wanted { method, headers: &headers, encoding, now, date };
+        let wanted =
+            Wanted { method, headers: &headers, encoding, offer: Offer::new(Encoding::ALL), now, date };
         let response = serve(entry, Some(&Status::hit()), &wanted);
         let named = response.headers().get(header::CONTENT_ENCODING);
         let shown = match response.body() {
@@ -326,7 +330,8 @@ mod tests {
             let headers = fields(request);
             let encoding = encoding::choose(&headers, &Offer::new(Encoding::ALL));
             let (now, date) = (Instant::now(), super::super::testing::now());
-            let wanted = Wanted { method: &method, headers: &headers, encoding, now, date };
+            let wanted =
+                Wanted { method: &method, headers: &headers, encoding, offer: Offer::default(), now, date };
             let response = serve(entry, Some(&Status::hit()), &wanted);
             let found = response.headers().get(header::CONTENT_LENGTH).map(|length| length.to_str().unwrap());
             assert_eq!((response.status().as_u16(), found), (status, length), "{method} {request}");

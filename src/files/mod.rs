@@ -3,6 +3,7 @@
 //! What a path leads to is decided in `open.rs`, once, for all of them. Whatever touches a disk here blocks, but for
 //! [`FileBody`], which takes care of that itself.
 
+mod absent;
 mod body;
 mod kind;
 mod name;

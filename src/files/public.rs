@@ -4,6 +4,7 @@
 //! such a name too; and what links lead out of the folder to is not there.
 
 use super::{
+    absent::Absent,
     kind::content_type,
     open::{OpenError, OpenFile, open},
 };
@@ -13,16 +14,18 @@ use percent_encoding::percent_decode_str;
 use std::{
     fs,
     path::{Path, PathBuf, absolute},
+    time::Instant,
 };
 
 /// What a file without a known type is sent as.
 const UNKNOWN: &str = "text/plain";
 
 /// A folder whose files anybody may have.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct PublicFolder {
     /// As the roots that files are opened under.
     folder: [PathBuf; 1],
+    absent: Absent,
 }
 
 /// A file of the public folder.
@@ -56,12 +59,26 @@ impl PublicFolder {
     /// This folder, which may come to be later.
     pub fn new(folder: &Path) -> Self {
         // Only a working directory that was removed has no name.
-        Self { folder: [absolute(folder).unwrap_or_else(|_| folder.to_owned())] }
+        let folder = absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        Self { folder: [folder], absent: Absent::new(Instant::now()) }
+    }
+
+    /// Whether a request target was looked for in vain within the last second.
+    pub fn is_known_to_lack(&self, target: &str, now: Instant) -> bool {
+        self.absent.is_known(target, now)
     }
 
     /// The file that a request target stands for, if there is one that can be read; asks the disk. Whether the method is
     /// GET or HEAD is the caller's to know.
     pub fn find(&self, target: &str) -> Option<Found> {
+        let found = self.look_for(target);
+        if found.is_none() {
+            self.absent.remember(target, Instant::now());
+        }
+        found
+    }
+
+    fn look_for(&self, target: &str) -> Option<Found> {
         let [path, page, index] = candidates(target);
         let there = path.as_ref().map_or(There::Folder, |path| self.look(path));
         let file = path

@@ -7,7 +7,7 @@ mod socket;
 mod worker;
 
 pub use limits::FileLimit;
-pub use memory::keep_large_blocks_apart;
+pub use memory::set_thresholds;
 pub use signals::{Event, Signals};
 pub use socket::SocketPath;
 pub use worker::{SpawnError, Worker, exit_code, reap};

@@ -67,6 +67,9 @@ impl Proxy {
         if let Some(entry) = shelved.as_ref().filter(is_good) {
             return Some(Public::Shelved(entry.clone()));
         }
+        if shelved.is_none() && folder.is_known_to_lack(name, now) {
+            return None;
+        }
         let (folder, name, cache, offer) =
             (folder.clone(), name.to_owned(), self.cache.clone(), self.encode.offer);
         spawn_blocking(move || look(&folder, &name, &cache, offer, shelved)).await.ok()?

@@ -6,7 +6,7 @@ use crate::{
     encode,
     message::{
         conditional, encodable,
-        encoding::{self, Encoding},
+        encoding::{self, Encoding, Offer},
     },
 };
 use http::{HeaderMap, Method, Request, header};
@@ -16,6 +16,7 @@ pub(super) struct Wish {
     pub(super) method: Method,
     /// The best encoding that the client accepts, if it may have one.
     pub(super) encoding: Option<Encoding>,
+    offer: Offer,
     /// The whole header, of a request that goes to the worker and has conditions or a range.
     conditions: Option<Box<HeaderMap>>,
 }
@@ -25,7 +26,7 @@ impl Wish {
         let headers = request.headers();
         let encoding = encoding::choose(headers, &options.offer)
             .filter(|_| !(options.disable_on_auth && encodable::request_concerns_auth(headers)));
-        Self { method: request.method().clone(), encoding, conditions: None }
+        Self { method: request.method().clone(), encoding, offer: options.offer, conditions: None }
     }
 
     /// Takes note of the request's conditions and its range before it leaves; only those of GET and HEAD are for us.
@@ -47,7 +48,7 @@ impl Wish {
     /// What is wanted of something stored, by a request with these fields.
     pub(super) fn of_stored<'a>(&'a self, headers: &'a HeaderMap, exchange: &Exchange) -> Wanted<'a> {
         let (now, date) = (exchange.began(), exchange.started());
-        Wanted { method: &self.method, headers, encoding: self.encoding, now, date }
+        Wanted { method: &self.method, headers, encoding: self.encoding, offer: self.offer, now, date }
     }
 }
 
