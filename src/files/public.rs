@@ -71,25 +71,25 @@ impl PublicFolder {
     /// The file that a request target stands for, if there is one that can be read; asks the disk. Whether the method is
     /// GET or HEAD is the caller's to know.
     pub fn find(&self, target: &str) -> Option<Found> {
-        let found = self.look_for(target);
-        if found.is_none() {
+        let Some(name) = self.existing(target) else {
             self.absent.remember(target, Instant::now());
-        }
-        found
-    }
-
-    fn look_for(&self, target: &str) -> Option<Found> {
-        let [path, page, index] = candidates(target);
-        let there = path.as_ref().map_or(There::Folder, |path| self.look(path));
-        let file = path
-            .filter(|_| there == There::File)
-            .and_then(|path| self.open(&path))
-            .or_else(|| self.open_existing(&page?))
-            // Without the folder there is no need to look for what is in it.
-            .or_else(|| self.open_existing(&index.filter(|_| there == There::Folder)?))?;
+            return None;
+        };
+        let file = self.open(&name)?;
         let kind = content_type(&file.named().path).unwrap_or(HeaderValue::from_static(UNKNOWN));
         let siblings = Encoding::ALL.map(|encoding| self.sibling(&file, encoding));
         Some(Found { file, kind, siblings })
+    }
+
+    /// The first of the names that a target may stand for that is a file at first sight.
+    fn existing(&self, target: &str) -> Option<String> {
+        let [path, page, index] = candidates(target);
+        let there = path.as_ref().map_or(There::Folder, |path| self.look(path));
+        // Without the folder there is no need to look for what is in it.
+        let index = index.filter(|_| there == There::Folder);
+        let others = [page, index].into_iter().flatten();
+        path.filter(|_| there == There::File)
+            .or_else(|| others.into_iter().find(|name| self.look(name) == There::File))
     }
 
     fn sibling(&self, file: &OpenFile, encoding: Encoding) -> Option<OpenFile> {

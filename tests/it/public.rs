@@ -1,7 +1,7 @@
 //! The public folder: which file a request names, and what is said of it.
 
 use crate::support::{
-    Answer, Folder, Response, Stage, Thrust, free_port, get, thrust::Builder, worker::TestWorker,
+    Answer, Folder, Response, Stage, Thrust, free_port, get, thrust::Builder, wait_until, worker::TestWorker,
 };
 use std::time::Duration;
 
@@ -288,7 +288,7 @@ fn a_folder_that_is_not_there_yet() {
     let mut stage = Stage::with(|thrust| thrust.env("THRUST_PUBLIC_PATH", public));
     from_worker(&stage.get("/file.txt"), "no folder");
     folder.write("public/file.txt", "file");
-    assert_eq!(stage.get("/file.txt").text(), "file");
+    wait_until("it is noticed", || stage.get("/file.txt").text() == "file");
 }
 
 #[test]
@@ -308,9 +308,9 @@ fn the_worker_s_answers_and_files_do_not_mix() {
     stage.script("/a.txt", [Answer::ok(&["Cache-Control: max-age=60"], "worker")]);
     assert_eq!(stage.get("/a.txt").text(), "worker");
     folder.write("public/a.txt", "file");
-    assert_eq!(stage.get("/a.txt").text(), "file", "a file that came later is before what is stored");
+    wait_until("a file that came later is before what is stored", || stage.get("/a.txt").text() == "file");
     folder.remove("public/a.txt");
-    crate::support::wait_until("it is noticed", || stage.get("/a.txt").text() == "worker");
+    wait_until("it is noticed", || stage.get("/a.txt").text() == "worker");
     let hit = stage.get("/a.txt");
     assert_eq!((hit.text().as_str(), hit.x_cache()), ("worker", "hit"));
 }
