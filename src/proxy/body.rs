@@ -159,9 +159,13 @@ impl http_body::Body for Body {
         let polled = Pin::new(&mut this.source).poll_frame(cx);
         if let (Poll::Ready(frame), Some(exchange)) = (&polled, &mut this.exchange) {
             match frame {
-                // The library does not poll again after trailers.
-                Some(Ok(frame)) if frame.is_trailers() => exchange.complete(),
-                Some(Ok(frame)) => exchange.sent(frame.data_ref().map_or(0, Bytes::len) as u64),
+                Some(Ok(frame)) => {
+                    exchange.sent(frame.data_ref().map_or(0, Bytes::len) as u64);
+                    // The library does not poll again after trailers, nor after a frame that says to be the last.
+                    if frame.is_trailers() || this.source.is_end_stream() {
+                        exchange.complete();
+                    }
+                }
                 Some(Err(error)) => exchange.broke_off(*error),
                 None => exchange.complete(),
             }

@@ -125,6 +125,31 @@ fn a_worker_that_breaks_off_is_seen_by_the_client() {
     }
 }
 
+/// The library drops a body that says it has ended, without asking once more.
+#[test]
+fn one_that_was_sent_whole_is_logged_without_a_complaint() {
+    let long = prose(20_000);
+    let (chunked, with_length) =
+        (format!("{CHUNKED}{}0\r\n\r\n", chunk(&long)), format!("Content-Length: 20000\r\n\r\n{long}"));
+    for rest in [chunked, with_length] {
+        for control in ["private", "max-age=60"] {
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nCache-Control: {control}\r\n{rest}");
+            let backend = Backend::respond(&answer);
+            let thrust = Thrust::in_front_of(&backend);
+            for coding in Coding::ALL {
+                let mut client = Client::connect(thrust.port());
+                let response = client
+                    .send_request("GET", &format!("/{}", coding.name()), &(coding.accepted() + "\r\n"))
+                    .response();
+                assert_eq!(response.coding(), coding.name());
+                let record = thrust.await_log(|record| record["path"] == format!("/{}", coding.name()));
+                assert!(record.get("reason").is_none(), "{control}: {record}");
+            }
+        }
+    }
+}
+
 #[test]
 fn trailers_follow_an_encoded_body() {
     let (_backend, thrust) =
