@@ -12,9 +12,9 @@ mod public;
 
 pub use body::{FileBody, Piece};
 pub use kind::{content_type, etag, last_modified};
-pub use name::{Named, named, open_named};
+pub use name::open_named;
 pub use open::{OpenError, OpenFile, open, reopen};
-pub use public::{Found, PublicFolder, candidates};
+pub use public::{Found, PublicFolder};
 
 use http::{HeaderName, HeaderValue};
 use std::path::PathBuf;

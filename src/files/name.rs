@@ -12,11 +12,11 @@ use std::{
 
 /// What a value may mean, since some frameworks encode the path and others do not.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Named<'a> {
+struct Named<'a> {
     /// The value as it is.
-    pub raw: &'a Path,
+    raw: &'a Path,
     /// The value decoded, where that makes a difference and is the same path in other letters.
-    pub decoded: Option<PathBuf>,
+    decoded: Option<PathBuf>,
 }
 
 /// Reads a value: any bytes, with an absolute path, percent-encoded or not. Where decoding made a `/`, a NUL or a
@@ -25,7 +25,7 @@ pub struct Named<'a> {
 /// # Errors
 ///
 /// [`OpenError::Relative`] where it does not begin with `/`, so also where it is empty.
-pub fn named(value: &HeaderValue) -> Result<Named<'_>, OpenError> {
+fn named(value: &HeaderValue) -> Result<Named<'_>, OpenError> {
     let raw = value.as_bytes();
     if raw.first() != Some(&b'/') {
         return Err(OpenError::Relative);

@@ -36,14 +36,14 @@ pub struct Found {
     /// Its `Content-Type`: `text/plain` where it is unknown, as Rails says.
     pub kind: HeaderValue,
     /// The same content encoded, from the files beside it: in the order of [`Encoding::ALL`].
-    pub siblings: [Option<OpenFile>; 3],
+    pub siblings: [Option<OpenFile>; Encoding::ALL.len()],
 }
 
 /// The names in the folder that the path of a request target may stand for, in the order in which they are tried: the path
 /// itself, a page of that name, the index of a folder of that name. Where the path has an extension of a known type it
 /// stands for itself alone. What follows a `?` does not count; where there is no path, or it is none for files, there are
 /// no names.
-pub fn candidates(target: &str) -> [Option<String>; 3] {
+fn candidates(target: &str) -> [Option<String>; 3] {
     match clean(target) {
         None => [None, None, None],
         Some(root) if root.is_empty() => [None, None, Some("index.html".to_owned())],
@@ -94,11 +94,7 @@ impl PublicFolder {
 
     fn sibling(&self, file: &OpenFile, encoding: Encoding) -> Option<OpenFile> {
         let mut name = file.named().path.clone().into_os_string();
-        name.push(match encoding {
-            Encoding::Zstd => ".zst",
-            Encoding::Brotli => ".br",
-            Encoding::Gzip => ".gz",
-        });
+        name.push(encoding.extension());
         self.open_existing(&name)
     }
 

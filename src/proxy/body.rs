@@ -161,7 +161,8 @@ impl http_body::Body for Body {
             match frame {
                 Some(Ok(frame)) => {
                     exchange.sent(frame.data_ref().map_or(0, Bytes::len) as u64);
-                    // The library does not poll again after trailers, nor after a frame that says to be the last.
+                    // The library polls no body again that has said its length and sent it, that says it has ended, or
+                    // whose trailers have come.
                     if frame.is_trailers() || this.source.is_end_stream() {
                         exchange.complete();
                     }

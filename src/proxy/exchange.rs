@@ -27,8 +27,6 @@ pub(super) struct Exchange {
     record: Record,
     html: Html,
     is_head: bool,
-    /// Bytes of the response's body that are still to be sent, where that is known.
-    left: Option<u64>,
     complete: bool,
 }
 
@@ -93,7 +91,6 @@ impl Exchange {
             record,
             html,
             is_head,
-            left: None,
             complete: false,
         })
     }
@@ -178,7 +175,6 @@ impl Exchange {
         let status = response.status();
         let bodiless = self.is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
         self.complete = bodiless || response.body().is_end_stream();
-        self.left = response.body().size_hint().exact();
         self.record.status = status.as_u16();
         self.record.response_type = response.headers().get(header::CONTENT_TYPE).cloned();
     }
@@ -186,10 +182,6 @@ impl Exchange {
     /// This many more bytes of the response's body were taken.
     pub(super) fn sent(&mut self, bytes: u64) {
         self.record.response_length += bytes;
-        if let Some(left) = &mut self.left {
-            *left = left.saturating_sub(bytes);
-            self.complete |= *left == 0;
-        }
     }
 
     pub(super) fn complete(&mut self) {
