@@ -10,6 +10,7 @@ pub struct Job {
     shared: Arc<Shared>,
     key: CacheKey,
     entry: Arc<Entry>,
+    body: Bytes,
     encoding: Encoding,
 }
 
@@ -18,11 +19,12 @@ impl Cache {
     /// ready, somebody is doing it already or has found that it is not worth it, or it is not stored under this key.
     pub fn job(&self, entry: &Arc<Entry>, wanted: &Wanted, key: impl FnOnce() -> CacheKey) -> Option<Job> {
         let encoding = serve::missing(entry, wanted)?;
+        let Content::Memory(body) = entry.body() else { return None };
         // Else it would be made again and again, and never kept.
-        let shared =
-            self.shared.as_ref().filter(|shared| shared.budget.has_room_for(entry.body().length()))?;
+        let shared = self.shared.as_ref().filter(|shared| shared.budget.has_room_for(body.len() as u64))?;
         entry.forms().filter(|forms| forms.claim(encoding))?;
-        let job = Job { shared: shared.clone(), key: key(), entry: entry.clone(), encoding };
+        let job =
+            Job { shared: shared.clone(), key: key(), entry: entry.clone(), body: body.clone(), encoding };
         // What is not stored, or no longer, is sent this once: to encode it with care would be in vain.
         shared.store.holds(&job.key, entry).then_some(job)
     }
@@ -31,10 +33,7 @@ impl Cache {
 impl Job {
     /// What is to be encoded.
     pub fn body(&self) -> Bytes {
-        match self.entry.body() {
-            Content::Memory(bytes) => bytes.clone(),
-            Content::File(_) => Bytes::new(),
-        }
+        self.body.clone()
     }
 
     /// How.
