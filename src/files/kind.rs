@@ -6,7 +6,7 @@ use mime_guess::MimeGuess;
 use std::{
     io::Write,
     path::Path,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Where the library has no type, or not the one that browsers and registries use today.
@@ -65,10 +65,9 @@ pub fn etag(named: &NamedFile) -> HeaderValue {
     HeaderValue::from_bytes(written).unwrap_or(HeaderValue::from_static("W/\"0\""))
 }
 
-/// When the file was changed last. A time that is later than the response's `Date` must not be sent, which is the caller's
-/// business (RFC 9110 §8.8.2.1).
-pub fn last_modified(named: &NamedFile) -> HeaderValue {
-    date::format(named.modified)
+/// When the file was changed last, if that is over: a date that is still to come must not be told (RFC 9110 §8.8.2.1).
+pub fn last_modified(named: &NamedFile) -> Option<HeaderValue> {
+    (named.modified <= SystemTime::now()).then(|| date::format(named.modified))
 }
 
 #[cfg(test)]
@@ -144,6 +143,8 @@ mod tests {
         assert_ne!(etag(&file(1, 1)), etag(&file(2, 1)));
         let old = NamedFile { modified: UNIX_EPOCH - Duration::from_secs(1), ..file(0, 0) };
         assert_eq!(etag(&old), "W/\"0-0\"");
-        assert_eq!(last_modified(&file(0, 1_000_000_000)), "Thu, 01 Jan 1970 00:00:01 GMT");
+        assert_eq!(last_modified(&file(0, 1_000_000_000)).unwrap(), "Thu, 01 Jan 1970 00:00:01 GMT");
+        let later = NamedFile { modified: SystemTime::now() + Duration::from_secs(60), ..file(0, 0) };
+        assert_eq!(last_modified(&later), None);
     }
 }

@@ -1,13 +1,10 @@
 //! Files of the public folder, which are served without asking the worker. Small ones lie in the cache's memory, and are
 //! looked at again after a second.
 
-use super::{
-    Proxy, body::Source, exchange::Exchange, failure::Failure, represent::represent, send_file::modified,
-    wish::Wish,
-};
+use super::{Proxy, body::Source, exchange::Exchange, failure::Failure, represent::represent, wish::Wish};
 use crate::{
     cache::{Cache, CacheKey, Content, Entry, Head, Origin},
-    files::{Found, OpenFile, PublicFolder, etag},
+    files::{Found, OpenFile, PublicFolder, etag, last_modified},
     message::{
         encodable,
         encoding::{self, Encoding, Offer},
@@ -91,8 +88,8 @@ fn look(
         }
         return None;
     };
-    let encoded = encoded(&found, offer).map(|(_, file)| file);
-    let files: Vec<_> = iter::once(&found.file).chain(encoded).map(|file| file.named().clone()).collect();
+    let siblings = offered_siblings(&found, offer).map(|(_, file)| file);
+    let files: Vec<_> = iter::once(&found.file).chain(siblings).map(|file| file.named().clone()).collect();
     if let Some(entry) = shelved
         && entry.origin().is_some_and(|origin| origin.files() == files)
     {
@@ -113,7 +110,7 @@ fn read(found: &Found, name: &str, cache: &Cache, offer: Offer, origin: Origin) 
     }
     let read = |file: &OpenFile| cache.own(file.read().ok()?);
     let body = read(&found.file)?;
-    let given = encoded(found, offer).map(|(encoding, file)| Some((encoding, read(file)?)));
+    let given = offered_siblings(found, offer).map(|(encoding, file)| Some((encoding, read(file)?)));
     let given: Vec<_> = given.collect::<Option<_>>()?;
     let mut headers = describe(found, cache.is_fingerprinted(name));
     if !given.is_empty() {
@@ -133,7 +130,7 @@ fn from_disk(
     offer: Offer,
 ) -> Response<Source> {
     let mut headers = describe(&found, fingerprinted);
-    let given = Offer::new(encoded(&found, offer).map(|(encoding, _)| encoding));
+    let given = Offer::new(offered_siblings(&found, offer).map(|(encoding, _)| encoding));
     let given = offer.only(|encoding| given.contains(encoding));
     if !given.is_empty() {
         encodable::add_vary(&mut headers);
@@ -141,7 +138,8 @@ fn from_disk(
     // The best of those that are there, not the best of all.
     let is_welcome = wish.encoding.is_some() && !wish.is_for_part();
     let chosen = encoding::choose(request, &given).filter(|_| is_welcome);
-    let sibling = chosen.and_then(|chosen| encoded(&found, offer).find(|(encoding, _)| *encoding == chosen));
+    let sibling =
+        chosen.and_then(|chosen| offered_siblings(&found, offer).find(|(encoding, _)| *encoding == chosen));
     let file = match sibling {
         Some((encoding, file)) => {
             encodable::encode_head(&mut headers, encoding);
@@ -155,7 +153,7 @@ fn from_disk(
 }
 
 /// What is beside a file in encodings that are offered.
-fn encoded(found: &Found, offer: Offer) -> impl Iterator<Item = (Encoding, &OpenFile)> {
+fn offered_siblings(found: &Found, offer: Offer) -> impl Iterator<Item = (Encoding, &OpenFile)> {
     let siblings = Encoding::ALL.into_iter().zip(&found.siblings);
     siblings
         .filter_map(|(encoding, file)| Some((encoding, file.as_ref()?)))
@@ -165,7 +163,7 @@ fn encoded(found: &Found, offer: Offer) -> impl Iterator<Item = (Encoding, &Open
 /// What is said of a file.
 fn describe(found: &Found, fingerprinted: bool) -> HeaderMap {
     let named = found.file.named();
-    let modified = modified(named).map(|modified| (header::LAST_MODIFIED, modified));
+    let modified = last_modified(named).map(|modified| (header::LAST_MODIFIED, modified));
     let others = [
         (header::CONTENT_TYPE, found.kind.clone()),
         (header::CACHE_CONTROL, if fingerprinted { FINGERPRINTED } else { OTHER }),

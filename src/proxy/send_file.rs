@@ -8,7 +8,7 @@ use crate::{
     upstream::ResponseBody,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc, time::SystemTime};
+use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 use tokio::task::spawn_blocking;
 
 /// A response whose body is either the worker's own or a file.
@@ -65,11 +65,6 @@ fn is_of_parts(kind: &HeaderValue) -> bool {
     kind.as_bytes().get(..PARTS.len()).is_some_and(|start| start.eq_ignore_ascii_case(PARTS))
 }
 
-/// When a file was changed last, if that is over: a date that is still to come must not be told (RFC 9110 §8.8.2.1).
-pub(super) fn modified(file: &NamedFile) -> Option<HeaderValue> {
-    (file.modified <= SystemTime::now()).then(|| last_modified(file))
-}
-
 /// Opens the file of something stored anew.
 ///
 /// # Errors
@@ -107,7 +102,7 @@ fn describe(headers: &mut HeaderMap, status: StatusCode, file: &NamedFile) {
         return;
     }
     if !headers.contains_key(header::LAST_MODIFIED)
-        && let Some(modified) = modified(file)
+        && let Some(modified) = last_modified(file)
     {
         headers.insert(header::LAST_MODIFIED, modified);
     }
