@@ -65,11 +65,6 @@ impl FileBody {
         Self::new(file, [Piece::Range(0..length)])
     }
 
-    /// The file.
-    pub fn file(&self) -> &OpenFile {
-        &self.file
-    }
-
     /// These pieces of a file, in this order. Ranges that end behind the file's end make a body that breaks off.
     pub fn new(file: OpenFile, pieces: impl IntoIterator<Item = Piece>) -> Self {
         let pieces: VecDeque<_> = pieces.into_iter().filter(|piece| piece.len() > 0).collect();
@@ -83,6 +78,11 @@ impl FileBody {
             reading: None,
             buffers: Buffers::default(),
         }
+    }
+
+    /// The file.
+    pub fn file(&self) -> &OpenFile {
+        &self.file
     }
 
     /// The next bytes of the file, if they are there at once; otherwise they will be in `reading`.
