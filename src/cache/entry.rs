@@ -7,12 +7,12 @@ use super::{
     origin::Origin,
     policy::{self, Asked, Use},
     reason::Reason,
-    status::{CACHE_STATUS, Status},
+    status::{CACHE_STATUS, Source, Status, X_CACHE},
     told::Told,
 };
 use crate::message::{cache_control::RequestControl, conditional, encoding::Encoding, etag};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::time::{Duration, Instant};
 
 /// A complete response, kept for everybody whose request it fits.
@@ -138,11 +138,25 @@ impl Entry {
     /// Writes what only now can be said into a header made from the stored one: its age, which is told of a young response too
     /// (RFC 9111 §5.1), and what the cache did.
     pub fn tell(&self, headers: &mut HeaderMap, status: &Status, now: Instant) {
+        if status.source == Source::Worker {
+            return self.tell_of_worker(headers, status);
+        }
         let age = self.age(now);
         let ttl = self.ttl(age);
         let (age, plain_hit) = self.told.at(age.as_secs(), ttl);
         headers.insert(header::AGE, age);
         let status = if status.forward.is_none() { plain_hit } else { status.value(Some(ttl)) };
+        self.add_status(headers, status);
+    }
+
+    /// The same where it is stored only now: it goes out as any other response of the worker's.
+    fn tell_of_worker(&self, headers: &mut HeaderMap, status: &Status) {
+        headers.remove(header::AGE);
+        headers.insert(X_CACHE, HeaderValue::from_static(status.word()));
+        self.add_status(headers, status.value(None));
+    }
+
+    fn add_status(&self, headers: &mut HeaderMap, status: HeaderValue) {
         if self.head.is_relayed {
             headers.append(CACHE_STATUS, status);
         } else {

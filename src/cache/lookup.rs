@@ -24,10 +24,8 @@ const MOST_WAITS: u32 = 3;
 
 /// How a request is to be answered.
 pub enum Lookup {
-    /// With this.
-    Fresh(Arc<Entry>, Status),
-    /// With this, and then it is to be validated; by somebody else already where there is no permit.
-    Stale(Arc<Entry>, Status, Option<Permit>),
+    /// With this. Where there is a permit it is stale, and is to be validated behind.
+    Stored(Arc<Entry>, Status, Option<Permit>),
     /// By asking the worker, which may say that what is stored is still good.
     Fetch(Permit),
     /// By asking the worker, as if there were no cache: the last response was not for it.
@@ -82,7 +80,7 @@ impl Lookup {
     /// What is stored that it can be answered with.
     pub fn entry(&self) -> Option<&Arc<Entry>> {
         match self {
-            Self::Fresh(entry, _) | Self::Stale(entry, _, _) => Some(entry),
+            Self::Stored(entry, ..) => Some(entry),
             _ => None,
         }
     }
@@ -147,15 +145,16 @@ impl Search<'_> {
 
     fn found(&self, entry: &Arc<Entry>) -> Step {
         match entry.use_for(&self.control, self.now) {
-            Use::Fresh => Step::Done(Lookup::Fresh(entry.clone(), Status::hit())),
+            Use::Fresh => Step::Done(Lookup::Stored(entry.clone(), Status::hit(), None)),
             Use::WhileRevalidate => {
+                // Somebody else may be validating it already.
                 let permit = match self.board(entry.head().selector().clone()) {
                     Boarded::Leader(leader) => {
                         Some(self.permit(Some(entry.clone()), Forward::Stale, Some(leader)))
                     }
                     Boarded::Follower(_) | Boarded::Crowded => None,
                 };
-                Step::Done(Lookup::Stale(entry.clone(), Status::hit(), permit))
+                Step::Done(Lookup::Stored(entry.clone(), Status::hit(), permit))
             }
             Use::Validate => {
                 let forward = if entry.is_fresh(self.now) { Forward::Request } else { Forward::Stale };
@@ -241,7 +240,7 @@ impl Search<'_> {
             Use::Fresh => {
                 let status =
                     Status { source: Source::Stored, collapsed: true, ..Status::forwarded(Some(forward)) };
-                Lookup::Fresh(entry, status)
+                Lookup::Stored(entry, status, None)
             }
             _ => self.alone(Some(&entry), Forward::Stale),
         }

@@ -5,7 +5,6 @@ use super::{
     Entry, Status,
     entry::Content,
     forms::{Form, Forms},
-    status::{Source, X_CACHE},
 };
 use crate::message::{
     byteranges::Multipart,
@@ -14,7 +13,7 @@ use crate::message::{
     representation::{self, Extent},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use std::{
     collections::VecDeque,
     ops::Range,
@@ -82,9 +81,6 @@ pub fn serve(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Respons
         }
     };
     if let Some(status) = status {
-        if status.source == Source::Worker {
-            response.headers_mut().insert(X_CACHE, HeaderValue::from_static(status.word()));
-        }
         entry.tell(response.headers_mut(), status, wanted.now);
     }
     response
@@ -148,6 +144,7 @@ fn slice(body: &Bytes, extent: Extent) -> Served {
 #[cfg(test)]
 mod tests {
     use super::{super::testing::*, *};
+    use http::HeaderValue;
     use std::time::Duration;
 
     const FIELDS: &str = "cache-control: max-age=60 | etag: \"a\" | last-modified: Sat, 21 Nov 2026 09:00:00 GMT | \

@@ -137,7 +137,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("there is no such file"),
-            Self::NotRegular => f.write_str("it is not a regular file"),
+            Self::NotRegular => f.write_str("it is not a regular file on a disk"),
             Self::Outside => f.write_str("it is outside of the folders that files are sent from"),
             Self::Denied => f.write_str("permission denied"),
             Self::Relative => f.write_str("its path is not absolute"),

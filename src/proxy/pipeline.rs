@@ -107,12 +107,7 @@ impl Proxy {
         }
         let (lookup, file) = self.look_up(&request, exchange.began()).await;
         let response = match lookup {
-            Lookup::Fresh(entry, status) => {
-                exchange.cached(&status);
-                let wanted = wish.of_stored(request.headers(), exchange);
-                self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request))?
-            }
-            Lookup::Stale(entry, status, permit) => {
+            Lookup::Stored(entry, status, permit) => {
                 exchange.cached(&status);
                 let wanted = wish.of_stored(request.headers(), exchange);
                 let response = self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request))?;

@@ -1,5 +1,9 @@
 use super::{
-    super::{forms::Form, status::X_CACHE, testing::*},
+    super::{
+        forms::Form,
+        status::{Forward, X_CACHE},
+        testing::*,
+    },
     *,
 };
 use crate::message::file::NamedFile;
@@ -267,5 +271,24 @@ fn what_a_hit_is_told() {
             (&headers[header::AGE], &headers[X_CACHE]),
             (&HeaderValue::from(5), &HeaderValue::from_static("hit"))
         );
+    }
+}
+
+#[test]
+fn what_is_stored_only_now_goes_out_as_the_worker_s() {
+    let status = Status { stored: true, ..Status::forwarded(Some(Forward::UriMiss)) };
+    for (relayed, expected) in [
+        ("", "x-cache: miss | cache-status: thrust; fwd=uri-miss; stored"),
+        (
+            "cache-status: origin; hit",
+            "x-cache: miss | cache-status: origin; hit | cache-status: thrust; fwd=uri-miss; stored",
+        ),
+    ] {
+        let entry = entry("", 200, &format!("cache-control: max-age=60 | {relayed}"), "", Instant::now());
+        let mut headers = entry.head().headers().clone();
+        entry.tell(&mut headers, &status, Instant::now());
+        headers.remove(header::CACHE_CONTROL);
+        headers.remove(header::DATE);
+        assert_eq!(headers, fields(expected));
     }
 }
