@@ -4,7 +4,7 @@
 use super::{Proxy, body::Source, exchange::Exchange, failure::Failure, represent::represent, wish::Wish};
 use crate::{
     cache::{Cache, CacheKey, Content, Entry, Head, Origin},
-    files::{Found, OpenFile, PublicFolder, etag, last_modified},
+    files::{Found, OpenFile, PublicFolder, etag, last_modified, plain},
     message::{
         encodable,
         encoding::{self, Encoding, Offer},
@@ -40,7 +40,9 @@ impl Proxy {
         if !matches!(wish.method, Method::GET | Method::HEAD) || !request.body().is_end_stream() {
             return None;
         }
-        let (name, headers) = (request.uri().path(), request.headers());
+        // However it is spelled: else anybody could have the same file read, kept and encoded under a thousand names.
+        let name = &*plain(request.uri().path())?;
+        let headers = request.headers();
         let file = self.find_public(folder, name, exchange.began()).await?;
         exchange.public_file();
         Some(match file {
