@@ -55,9 +55,10 @@ impl Entry {
         Self { head, body, origin, forms, arrived, told: Told::default() }
     }
 
-    /// The same with these bodies in encodings, which somebody has put beside the file. `Vary` must tell of them already.
-    pub fn with_given(mut self, bodies: impl IntoIterator<Item = (Encoding, Bytes)>) -> Self {
-        self.forms = Some(Box::new(Forms::given(self.head.headers(), bodies)));
+    /// The same with these bodies in encodings, which somebody has put beside the file, each with the fields in which it differs.
+    /// `Vary` must tell of them already.
+    pub fn with_given(mut self, forms: impl IntoIterator<Item = (Encoding, HeaderMap, Bytes)>) -> Self {
+        self.forms = Some(Box::new(Forms::given(self.head.headers(), forms)));
         self
     }
 

@@ -43,12 +43,17 @@ impl Form {
 }
 
 impl Forms {
-    /// The forms that somebody else has made of a response with these fields.
-    pub fn given(identity: &HeaderMap, bodies: impl IntoIterator<Item = (Encoding, Bytes)>) -> Self {
+    /// The forms that somebody else has made of a response with these fields, but for those in which each differs.
+    pub fn given(
+        identity: &HeaderMap,
+        given: impl IntoIterator<Item = (Encoding, HeaderMap, Bytes)>,
+    ) -> Self {
         let mut forms = Self::default();
-        for (encoding, body) in bodies {
+        for (encoding, own, body) in given {
             forms.given = true;
-            forms.fill(encoding, Some(Form::new(identity, encoding, body)));
+            let mut headers = identity.clone();
+            headers.extend(own);
+            forms.fill(encoding, Some(Form::new(&headers, encoding, body)));
         }
         forms
     }
@@ -164,10 +169,13 @@ mod tests {
 
     #[test]
     fn forms_of_somebody_elses_making_are_remembered_as_such() {
-        let own = Forms::default();
-        own.fill(Gzip, form("gzip"));
-        let given = Forms::given(&fields("x: y"), [(Brotli, Bytes::from_static(b"br"))]);
-        for (forms, are_given) in [(own, false), (given, true), (Forms::given(&fields(""), []), false)] {
+        let made = Forms::default();
+        made.fill(Gzip, form("gzip"));
+        let own = fields("etag: \"b\"");
+        let given = Forms::given(&fields("x: y | etag: \"a\""), [(Brotli, own, Bytes::from_static(b"br"))]);
+        let expected = fields("x: y | etag: W/\"b\" | content-encoding: br");
+        assert_eq!(given.get(Brotli).map(|form| &form.headers), Some(&expected));
+        for (forms, are_given) in [(made, false), (given, true), (Forms::given(&fields(""), []), false)] {
             assert_eq!(forms.are_given(), are_given, "{forms:?}");
             assert_eq!(forms.renewed(&fields("x: z")).are_given(), are_given, "{forms:?}");
         }

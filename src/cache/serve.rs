@@ -297,8 +297,11 @@ mod tests {
                 200,
                 &format!("cache-control: max-age=60 | etag: \"a\" | vary: Accept-Encoding | {kind}"),
             );
-            Entry::new(head, vec![b'x'; 2000].into(), Instant::now())
-                .with_given([(Gzip, bytes(Gzip).unwrap())])
+            Entry::new(head, vec![b'x'; 2000].into(), Instant::now()).with_given([(
+                Gzip,
+                HeaderMap::new(),
+                bytes(Gzip).unwrap(),
+            )])
         };
         for (kind, request, sent, made) in [
             ("content-type: text/css", ALL, "gzip", None),

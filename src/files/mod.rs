@@ -14,7 +14,7 @@ pub use body::{FileBody, Piece};
 pub use kind::{content_type, etag, last_modified};
 pub use name::open_named;
 pub use open::{OpenError, OpenFile, open, reopen};
-pub use public::{Found, PublicFolder};
+pub use public::{Found, PublicFolder, plain};
 
 use http::{HeaderName, HeaderValue};
 use std::path::PathBuf;

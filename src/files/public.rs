@@ -12,6 +12,7 @@ use crate::message::encoding::Encoding;
 use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 use std::{
+    borrow::Cow,
     fs,
     path::{Path, PathBuf, absolute},
     time::Instant,
@@ -39,18 +40,37 @@ pub struct Found {
     pub siblings: [Option<OpenFile>; Encoding::ALL.len()],
 }
 
-/// The names in the folder that the path of a request target may stand for, in the order in which they are tried: the path
-/// itself, a page of that name, the index of a folder of that name. Where the path has an extension of a known type it
-/// stands for itself alone. What follows a `?` does not count; where there is no path, or it is none for files, there are
-/// no names.
-fn candidates(target: &str) -> [Option<String>; 3] {
-    match clean(target) {
-        None => [None, None, None],
-        Some(root) if root.is_empty() => [None, None, Some("index.html".to_owned())],
-        Some(path) if content_type(Path::new(&path)).is_some() => [Some(path), None, None],
-        Some(path) => {
+/// The path that a request target names in the folder: decoded, with one slash before each component and none at the end, so
+/// that all spellings of it are one. What follows a `?` does not count. `None` where it is no path, or none for files.
+pub fn plain(target: &str) -> Option<Cow<'_, str>> {
+    let path = target.split('?').next().filter(|path| path.starts_with('/'))?;
+    let is_plain = !path.ends_with('/') && !["%", "//", "/."].iter().any(|part| path.contains(part));
+    if is_plain {
+        return Some(Cow::Borrowed(path));
+    }
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    let mut plain = String::with_capacity(decoded.len());
+    for component in decoded.split('/').filter(|component| !component.is_empty()) {
+        let is_well_known = plain.is_empty() && component == ".well-known";
+        if component.contains('\0') || (component.starts_with('.') && !is_well_known) {
+            return None;
+        }
+        plain.push('/');
+        plain.push_str(component);
+    }
+    Some(Cow::Owned(plain))
+}
+
+/// The names in the folder that a [`plain`] path may stand for, in the order in which they are tried: the path itself, a
+/// page of that name, the index of a folder of that name. Where the path has an extension of a known type it stands for
+/// itself alone.
+fn candidates(path: &str) -> [Option<String>; 3] {
+    match path.strip_prefix('/').unwrap_or(path) {
+        "" => [None, None, Some("index.html".to_owned())],
+        path if content_type(Path::new(path)).is_some() => [Some(path.to_owned()), None, None],
+        path => {
             let (page, index) = (format!("{path}.html"), format!("{path}/index.html"));
-            [Some(path), Some(page), Some(index)]
+            [Some(path.to_owned()), Some(page), Some(index)]
         }
     }
 }
@@ -63,16 +83,16 @@ impl PublicFolder {
         Self { folder: [folder], absent: Absent::new(Instant::now()) }
     }
 
-    /// Whether a request target was looked for in vain within the last second.
-    pub fn is_known_to_lack(&self, target: &str, now: Instant) -> bool {
-        self.absent.is_known(target, now)
+    /// Whether a [`plain`] path was looked for in vain within the last second.
+    pub fn is_known_to_lack(&self, path: &str, now: Instant) -> bool {
+        self.absent.is_known(path, now)
     }
 
-    /// The file that a request target stands for, if there is one that can be read; asks the disk. Whether the method is
+    /// The file that a [`plain`] path stands for, if there is one that can be read; asks the disk. Whether the method is
     /// GET or HEAD is the caller's to know.
-    pub fn find(&self, target: &str) -> Option<Found> {
-        let Some(name) = self.existing(target) else {
-            self.absent.remember(target, Instant::now());
+    pub fn find(&self, path: &str) -> Option<Found> {
+        let Some(name) = self.existing(path) else {
+            self.absent.remember(path, Instant::now());
             return None;
         };
         let file = self.open(&name)?;
@@ -81,9 +101,9 @@ impl PublicFolder {
         Some(Found { file, kind, siblings })
     }
 
-    /// The first of the names that a target may stand for that is a file at first sight.
-    fn existing(&self, target: &str) -> Option<String> {
-        let [path, page, index] = candidates(target);
+    /// The first of the names that a path may stand for that is a file at first sight.
+    fn existing(&self, path: &str) -> Option<String> {
+        let [path, page, index] = candidates(path);
         let there = path.as_ref().map_or(There::Folder, |path| self.look(path));
         // Without the folder there is no need to look for what is in it.
         let index = index.filter(|_| there == There::Folder);
@@ -130,24 +150,6 @@ enum There {
     File,
     Folder,
     Nothing,
-}
-
-/// The target's path decoded, relative to the folder, without empty components.
-fn clean(target: &str) -> Option<String> {
-    let path = target.split('?').next()?.strip_prefix('/')?;
-    let decoded = percent_decode_str(path).decode_utf8().ok()?;
-    let mut cleaned = String::with_capacity(decoded.len());
-    for component in decoded.split('/').filter(|component| !component.is_empty()) {
-        let is_well_known = cleaned.is_empty() && component == ".well-known";
-        if component.contains('\0') || (component.starts_with('.') && !is_well_known) {
-            return None;
-        }
-        if !cleaned.is_empty() {
-            cleaned.push('/');
-        }
-        cleaned.push_str(component);
-    }
-    Some(cleaned)
 }
 
 #[cfg(test)]

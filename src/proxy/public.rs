@@ -4,7 +4,7 @@
 use super::{Proxy, body::Source, exchange::Exchange, failure::Failure, represent::represent, wish::Wish};
 use crate::{
     cache::{Cache, CacheKey, Content, Entry, Head, Origin},
-    files::{Found, OpenFile, PublicFolder, etag, last_modified},
+    files::{Found, OpenFile, PublicFolder, etag, last_modified, plain},
     message::{
         encodable,
         encoding::{self, Encoding, Offer},
@@ -40,7 +40,9 @@ impl Proxy {
         if !matches!(wish.method, Method::GET | Method::HEAD) || !request.body().is_end_stream() {
             return None;
         }
-        let (name, headers) = (request.uri().path(), request.headers());
+        // However it is spelled: else anybody could have the same file read, kept and encoded under a thousand names.
+        let name = &*plain(request.uri().path())?;
+        let headers = request.headers();
         let file = self.find_public(folder, name, exchange.began()).await?;
         exchange.public_file();
         Some(match file {
@@ -110,7 +112,8 @@ fn read(found: &Found, name: &str, cache: &Cache, offer: Offer, origin: Origin) 
     }
     let read = |file: &OpenFile| cache.own(file.read().ok()?);
     let body = read(&found.file)?;
-    let given = offered_siblings(found, offer).map(|(encoding, file)| Some((encoding, read(file)?)));
+    let given = offered_siblings(found, offer)
+        .map(|(encoding, file)| Some((encoding, validators(file), read(file)?)));
     let given: Vec<_> = given.collect::<Option<_>>()?;
     let mut headers = describe(found, cache.is_fingerprinted(name));
     if !given.is_empty() {
@@ -142,6 +145,7 @@ fn from_disk(
         chosen.and_then(|chosen| offered_siblings(&found, offer).find(|(encoding, _)| *encoding == chosen));
     let file = match sibling {
         Some((encoding, file)) => {
+            headers.extend(validators(file));
             encodable::encode_head(&mut headers, encoding);
             file.clone()
         }
@@ -162,15 +166,22 @@ fn offered_siblings(found: &Found, offer: Offer) -> impl Iterator<Item = (Encodi
 
 /// What is said of a file.
 fn describe(found: &Found, fingerprinted: bool) -> HeaderMap {
-    let named = found.file.named();
-    let modified = last_modified(named).map(|modified| (header::LAST_MODIFIED, modified));
     let others = [
         (header::CONTENT_TYPE, found.kind.clone()),
         (header::CACHE_CONTROL, if fingerprinted { FINGERPRINTED } else { OTHER }),
-        (header::ETAG, etag(named)),
         (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
     ];
-    others.into_iter().chain(modified).collect()
+    let mut headers: HeaderMap = others.into_iter().collect();
+    headers.extend(validators(&found.file));
+    headers
+}
+
+/// What tells this file from what it was before. A sibling has its own: it may be made anew later than the file, and who has
+/// got the old one meanwhile must not be told that it is still good.
+fn validators(file: &OpenFile) -> HeaderMap {
+    let named = file.named();
+    let modified = last_modified(named).map(|modified| (header::LAST_MODIFIED, modified));
+    iter::once((header::ETAG, etag(named))).chain(modified).collect()
 }
 
 #[cfg(test)]

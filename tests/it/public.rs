@@ -31,6 +31,22 @@ fn from_worker(response: &Response, what: &str) {
     assert_eq!((response.status, response.text().as_str()), (404, "nothing written down"), "{what}");
 }
 
+/// Nobody has it read and kept once more by writing its name in another way, or for less long than it may be.
+#[test]
+fn a_name_is_the_same_however_it_is_spelled() {
+    let (folder, mut stage) = stage();
+    folder.write("public/assets/app-0f9e8d7c6b5a.js", "app");
+    for target in
+        ["/%61ssets/app-0f9e8d7c6b5a.js", "//assets///app-0f9e8d7c6b5a%2ejs", "/assets/app-0f9e8d7c6b5a.js"]
+    {
+        let response = stage.get(target);
+        assert_eq!(
+            (response.text().as_str(), response.header("cache-control")),
+            ("app", Some(FINGERPRINTED))
+        );
+    }
+}
+
 #[test]
 fn a_path_stands_for_a_file_a_page_or_an_index() {
     let (folder, mut stage) = stage();

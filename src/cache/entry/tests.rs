@@ -209,7 +209,7 @@ fn only_what_is_in_memory_has_forms_and_only_if_it_is_long_enough() {
     let short = Entry::new(head(), Bytes::from_static(&[0; 1023]), Instant::now());
     assert!(!short.is_encodable() && short.forms().is_none());
     // What somebody has encoded is there whatever its length.
-    let given = short.with_given([(Encoding::Gzip, Bytes::from_static(b"gzip"))]);
+    let given = short.with_given([(Encoding::Gzip, HeaderMap::new(), Bytes::from_static(b"gzip"))]);
     assert!(!given.is_encodable() && given.forms().is_some_and(Forms::are_given));
     assert_eq!(ready(&given).map(|form| form.is_some()), [false, false, true]);
 }

@@ -16,7 +16,7 @@ fn folder(names: &[&str]) -> (TempDir, PublicFolder) {
 
 /// The name in the folder of what is found.
 fn name(public: &PublicFolder, target: &str) -> Option<String> {
-    let found = public.find(target)?;
+    let found = public.find(&plain(target)?)?;
     let name = found.file.named().path.strip_prefix(&public.folder[0]).unwrap();
     Some(name.to_str().unwrap().to_owned())
 }
@@ -62,11 +62,20 @@ fn what_a_target_may_stand_for() {
         ("a.txt", &[]),
         ("http://localhost/a.txt", &[]),
     ] {
-        let found: Vec<_> = candidates(target).into_iter().flatten().collect();
+        let found: Vec<_> = plain(target).into_iter().flat_map(|path| candidates(&path)).flatten().collect();
         assert_eq!(found, expected, "{target}");
     }
     // Twice encoded is decoded once: a name that is not there.
-    assert_eq!(candidates("/%252e%252e/a.txt")[0].as_deref(), Some("%2e%2e/a.txt"));
+    assert_eq!(plain("/%252e%252e/a.txt").as_deref(), Some("/%2e%2e/a.txt"));
+}
+
+#[test]
+fn all_spellings_of_a_path_are_one() {
+    for target in ["/a/b.css", "//a///b.css", "/a/b.css/", "/%61/b%2ecss", "/a%2Fb.css?v=1", "/a/b.css?/../"]
+    {
+        assert_eq!(plain(target).as_deref(), Some("/a/b.css"), "{target}");
+    }
+    assert_eq!(plain("/.well-known//a").as_deref(), Some("/.well-known/a"));
 }
 
 #[test]
