@@ -20,6 +20,8 @@ use tokio::runtime::{Builder, Runtime};
 
 /// sysexits(3): something was found in an unconfigured or misconfigured state.
 const EX_CONFIG: u8 = 78;
+/// More threads than this do not wait for disks, each with memory of its own.
+const BLOCKING_THREADS: usize = 64;
 /// How long the last log lines may take.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -90,7 +92,7 @@ fn serve(runtime: Runtime, config: Config, command: Vec<OsString>, observe: Arc<
 fn runtime() -> io::Result<Runtime> {
     let cores = available_parallelism().map_or(1, usize::from);
     let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-    builder.worker_threads(cores).enable_all().build()
+    builder.worker_threads(cores).max_blocking_threads(BLOCKING_THREADS).enable_all().build()
 }
 
 fn misconfigured(errors: &ConfigErrors) -> u8 {

@@ -30,7 +30,7 @@ pub struct Budget {
 }
 
 /// Some of it, given back when dropped.
-struct Share {
+pub struct Share {
     budget: Arc<Budget>,
     bytes: u64,
 }
@@ -97,11 +97,15 @@ impl Budget {
         Self { left: AtomicU64::new(bytes) }
     }
 
+    /// A share of so many bytes; `None` if there are not as many left.
+    pub fn share(self: &Arc<Self>, bytes: u64) -> Option<Share> {
+        let mut share = Share { budget: self.clone(), bytes: 0 };
+        share.grow_to(bytes).then_some(share)
+    }
+
     /// A body that has its share of it from now on; `None` if there is none left.
     pub fn own(self: &Arc<Self>, body: Bytes) -> Option<Bytes> {
-        let mut share = Share { budget: self.clone(), bytes: 0 };
-        let granted = share.grow_to(body.len() as u64);
-        granted.then(|| Bytes::from_owner(Whole { body, _share: Some(share) }))
+        self.share(body.len() as u64).map(|share| share.hold(body))
     }
 
     /// Whether there is room for so many bytes at this moment.
@@ -115,6 +119,11 @@ impl Budget {
 }
 
 impl Share {
+    /// The body that it was taken for. The share is given back with the last copy.
+    pub fn hold(self, body: Bytes) -> Bytes {
+        Bytes::from_owner(Whole { body, _share: Some(self) })
+    }
+
     fn grow_to(&mut self, bytes: u64) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         let granted = self.budget.take(more);

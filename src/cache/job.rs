@@ -41,8 +41,13 @@ impl Job {
         self.encoding
     }
 
+    /// Whether it is worth doing when its turn has come.
+    pub fn is_wanted(&self) -> bool {
+        self.shared.store.holds_body_of(&self.key, &self.entry)
+    }
+
     /// Puts it beside the body if that is still stored, and if there is room; `None` says that it is not worth it.
-    pub fn finish(self, encoded: Option<Bytes>) {
+    pub fn finish(&self, encoded: Option<Bytes>) {
         let owned = match encoded {
             None => None,
             Some(encoded) => match self.shared.budget.own(encoded) {
@@ -75,8 +80,15 @@ mod tests {
         let headers = fields(&format!("accept-encoding: {accept}"));
         let encoding = encoding::choose(&headers, &Offer::new(Encoding::ALL));
         let (method, now, date) = (&Method::GET, Instant::now(), SystemTime::now());
-        let wanted =
-            Wanted { method, headers: &headers, encoding, offer: Offer::new(Encoding::ALL), now, date };
+        let wanted = Wanted {
+            method,
+            headers: &headers,
+            encoding,
+            offer: Offer::new(Encoding::ALL),
+            live: true,
+            now,
+            date,
+        };
         cache.job(entry, &wanted, || key("/"))
     }
 
@@ -159,20 +171,20 @@ mod tests {
             entry.forms().unwrap().give_up(Encoding::Gzip);
             job
         });
-        let held = cache.own(vec![0; BUDGET - 100].into()).unwrap();
+        let all = held(&cache, BUDGET - 100).unwrap();
         assert!(job(&cache, &entry, "gzip").is_none(), "it would be made in vain");
         first.finish(Some(vec![0; 101].into()));
         assert!(form(&entry, Encoding::Gzip).is_none());
         second.finish(Some(vec![0; 100].into()));
-        assert!(form(&entry, Encoding::Gzip).is_some() && cache.own(Bytes::from_static(b"1")).is_none());
-        drop(held);
-        assert!(cache.own(vec![0; BUDGET - 100].into()).is_some());
+        assert!(form(&entry, Encoding::Gzip).is_some() && held(&cache, 1).is_none());
+        drop(all);
+        assert!(held(&cache, BUDGET - 100).is_some());
         // One that comes too late is given up with its share.
         let late = job(&cache, &entry, "br").unwrap();
         cache.shared.as_ref().unwrap().store.invalidate(&key("/"));
         late.finish(Some(vec![0; 100].into()));
         assert!(form(&entry, Encoding::Brotli).is_none());
-        assert!(cache.own(vec![0; BUDGET - 99].into()).is_none());
-        assert!(cache.own(vec![0; BUDGET - 100].into()).is_some());
+        assert!(held(&cache, BUDGET - 99).is_none());
+        assert!(held(&cache, BUDGET - 100).is_some());
     }
 }

@@ -46,7 +46,7 @@ pub use touched::Touched;
 pub use watch::Watch;
 
 use crate::message::encoding::Offer;
-use filling::Budget;
+use filling::{Budget, Share};
 use flight::Flights;
 use marks::Marks;
 use std::{sync::Arc, time::Instant};
@@ -86,6 +86,16 @@ struct Shared {
     invalidated: Marks,
     /// For all bodies.
     budget: Arc<Budget>,
+}
+
+impl Shared {
+    fn takes(&self, bytes: u64) -> bool {
+        bytes <= self.options.largest_item
+    }
+
+    fn room_for(&self, bytes: u64) -> Option<Share> {
+        if self.takes(bytes) { self.budget.share(bytes) } else { None }
+    }
 }
 
 impl Cache {

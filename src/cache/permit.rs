@@ -2,7 +2,7 @@
 
 use super::{
     CacheKey, Content, Entry, Head, Reason, Shared,
-    filling::{Collector, Limits, Reader},
+    filling::{Collector, Limits, Reader, Share},
     flight::Leader,
     head,
     origin::Origin,
@@ -170,30 +170,22 @@ impl Permit {
         Head::new(&asked, response.status, &response.headers, length, &self.shared.options)
     }
 
-    /// Whether a body of so many bytes may be kept in memory.
-    pub fn takes(&self, length: u64) -> bool {
-        length <= self.shared.options.largest_item
+    /// Room for a body of so many bytes, to be taken before it is read; `None` if it may not be kept in memory, or if there is
+    /// none now.
+    pub fn room_for(&self, bytes: u64) -> Option<Share> {
+        self.shared.room_for(bytes)
     }
 
     /// Stores a response whose body is that of a file: the bytes that were read, or only where the file is.
-    pub fn keep_file(
-        mut self,
-        head: Head,
-        body: Option<Bytes>,
-        origin: Origin,
-    ) -> Result<(Arc<Entry>, Status), Status> {
-        let body = match body {
-            Some(bytes) => self.shared.budget.own(bytes).map(Content::Memory),
-            None => Some(Content::File(origin.length())),
-        };
-        let Some(body) = body else { return Err(self.decline(Reason::Busy)) };
+    pub fn keep_file(mut self, head: Head, body: Option<Bytes>, origin: Origin) -> (Arc<Entry>, Status) {
+        let body = body.map_or(Content::File(origin.length()), Content::Memory);
         if !head.is_reusable() {
             self.leader = None;
         }
         let entry = Arc::new(Entry::of_file(head, body, origin, Instant::now()));
         let status = Status { stored: true, ..Status::forwarded(Some(self.forward)) };
         self.land(entry.clone());
-        Ok((entry, status))
+        (entry, status)
     }
 
     /// A response is not to be stored; what the client is told.

@@ -30,6 +30,8 @@ pub struct Wanted<'a> {
     pub encoding: Option<Encoding>,
     /// All that are offered.
     pub offer: Offer,
+    /// Whether something may be encoded while it is sent.
+    pub live: bool,
     /// When it is answered.
     pub now: Instant,
     /// When the request arrived.
@@ -100,7 +102,7 @@ fn choose<'a>(entry: &'a Entry, wanted: &Wanted) -> Chosen<'a> {
     let ready = forms.and_then(|forms| forms.get(encoding).or_else(|| second_best(forms, wanted)));
     match ready {
         Some(form) => Chosen::Ready(form),
-        None if !entry.is_encodable() => Chosen::Identity,
+        None if !entry.is_encodable() || !wanted.live => Chosen::Identity,
         None if forms.is_some_and(|forms| forms.is_worthless(encoding)) => Chosen::Identity,
         None => Chosen::Missing(encoding),
     }
@@ -162,6 +164,7 @@ mod tests {
             headers: &headers,
             encoding: None,
             offer: Offer::default(),
+            live: true,
             now,
             date: super::super::testing::now(),
         };
@@ -245,8 +248,15 @@ mod tests {
         let headers = fields(request);
         let encoding = encoding::choose(&headers, &Offer::new(Encoding::ALL));
         let (method, now, date) = (&Method::GET, Instant::now(), super::super::testing::now());
-        let wanted =
-            Wanted { method, headers: &headers, encoding, offer: Offer::new(Encoding::ALL), now, date };
+        let wanted = Wanted {
+            method,
+            headers: &headers,
+            encoding,
+            offer: Offer::new(Encoding::ALL),
+            live: true,
+            now,
+            date,
+        };
         let response = serve(entry, Some(&Status::hit()), &wanted);
         let named = response.headers().get(header::CONTENT_ENCODING);
         let shown = match response.body() {
@@ -330,8 +340,15 @@ mod tests {
             let headers = fields(request);
             let encoding = encoding::choose(&headers, &Offer::new(Encoding::ALL));
             let (now, date) = (Instant::now(), super::super::testing::now());
-            let wanted =
-                Wanted { method: &method, headers: &headers, encoding, offer: Offer::default(), now, date };
+            let wanted = Wanted {
+                method: &method,
+                headers: &headers,
+                encoding,
+                offer: Offer::default(),
+                live: true,
+                now,
+                date,
+            };
             let response = serve(entry, Some(&Status::hit()), &wanted);
             let found = response.headers().get(header::CONTENT_LENGTH).map(|length| length.to_str().unwrap());
             assert_eq!((response.status().as_u16(), found), (status, length), "{method} {request}");

@@ -1,8 +1,7 @@
 //! Files that are served without any worker and lie in memory: their place is in the store, so that one limit holds for all,
 //! but none of the rules of caching is for them. Whoever has the files says how long they are good.
 
-use super::{Cache, CacheKey, Entry, fingerprint};
-use bytes::Bytes;
+use super::{Cache, CacheKey, Entry, filling::Share, fingerprint};
 use std::sync::Arc;
 
 impl Cache {
@@ -28,13 +27,13 @@ impl Cache {
 
     /// Whether a body of so many bytes may be kept in memory.
     pub fn takes(&self, length: u64) -> bool {
-        self.shared.as_ref().is_some_and(|shared| length <= shared.options.largest_item)
+        self.shared.as_ref().is_some_and(|shared| shared.takes(length))
     }
 
-    /// Bytes that have been read, as a body that counts as one of the cache's for as long as anybody holds it; `None` if there
-    /// is no room for it now.
-    pub fn own(&self, bytes: Bytes) -> Option<Bytes> {
-        self.shared.as_ref()?.budget.own(bytes)
+    /// Room for a body of so many bytes, to be taken before it is read; `None` if it may not be kept in memory, or if there is
+    /// none now.
+    pub fn room_for(&self, bytes: u64) -> Option<Share> {
+        self.shared.as_ref()?.room_for(bytes)
     }
 
     /// Whether what this target names is called after its content.

@@ -43,6 +43,11 @@ impl Store {
         self.get(key).is_some_and(|variants| variants.0.iter().any(|stored| Arc::ptr_eq(stored, entry)))
     }
 
+    /// Whether this response's body is stored, perhaps under a newer head.
+    pub fn holds_body_of(&self, key: &CacheKey, entry: &Entry) -> bool {
+        self.get(key).is_some_and(|variants| variants.0.iter().any(|stored| stored.shares_body_with(entry)))
+    }
+
     /// Stores a response in place of the one that the same requests would get, if it is wanted still; whether it was. What is
     /// done to one key is done one after another, the question included: an invalidation comes before it or behind.
     pub fn put(&self, key: CacheKey, entry: Arc<Entry>, is_wanted: impl FnOnce() -> bool) -> bool {

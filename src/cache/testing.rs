@@ -76,6 +76,11 @@ pub fn bytes(entry: &Entry) -> &[u8] {
     }
 }
 
+/// A body of so many bytes that has its share of the budget, if there is room for it.
+pub fn held(cache: &Cache, bytes: usize) -> Option<Bytes> {
+    cache.shared.as_ref().unwrap().budget.own(vec![0; bytes].into())
+}
+
 /// The key of a target on no host.
 pub fn key(target: &str) -> CacheKey {
     CacheKey::new(&HeaderMap::new(), target)

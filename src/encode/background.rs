@@ -33,6 +33,7 @@ struct Queue {
 struct Job {
     body: Bytes,
     encoding: Encoding,
+    wanted: Box<dyn FnOnce() -> bool + Send>,
     done: Box<dyn FnOnce(Option<Bytes>) + Send>,
 }
 
@@ -54,19 +55,20 @@ impl Background {
         Self::default()
     }
 
-    /// Has `body` encoded, and `done` called with the outcome on that thread: `None` if this saves less than 5 %,
-    /// or fails. False if too much is waiting already; then nothing is called.
+    /// Has `body` encoded, if it is still `wanted` when its turn comes, and `done` called with the outcome on that thread: `None`
+    /// if this saves less than 5 %, or fails. False if too much is waiting already; then nothing is called.
     pub fn submit(
         &self,
         body: Bytes,
         encoding: Encoding,
+        wanted: impl FnOnce() -> bool + Send + 'static,
         done: impl FnOnce(Option<Bytes>) + Send + 'static,
     ) -> bool {
         let mut queue = self.shared.lock();
         if queue.jobs.len() >= MOST || !self.attend(&mut queue) {
             return false;
         }
-        queue.jobs.push_back(Job { body, encoding, done: Box::new(done) });
+        queue.jobs.push_back(Job { body, encoding, wanted: Box::new(wanted), done: Box::new(done) });
         self.shared.arrived.notify_one();
         true
     }
@@ -111,6 +113,9 @@ impl Shared {
 
 impl Job {
     fn run(self) {
+        if !(self.wanted)() {
+            return;
+        }
         let encoded = panic::catch_unwind(|| encode(&self.body, self.encoding));
         drop(self.body);
         (self.done)(encoded.unwrap_or_default());
@@ -147,7 +152,12 @@ mod tests {
         let (sender, results) = mpsc::channel();
         for encoding in Encoding::ALL {
             let sender = sender.clone();
-            assert!(background.submit(text(), encoding, move |encoded| sender.send(encoded).unwrap()));
+            assert!(background.submit(
+                text(),
+                encoding,
+                || true,
+                move |encoded| sender.send(encoded).unwrap()
+            ));
             let encoded = results.recv().unwrap().unwrap();
             assert_eq!(testing::whole(encoding, &encoded).as_deref(), Some(&text()[..]));
             let length = encoded.len();
@@ -164,8 +174,12 @@ mod tests {
         for body in [Vec::new(), testing::noise(1), testing::noise(300_000), nearly] {
             for encoding in Encoding::ALL {
                 let sender = sender.clone();
-                background
-                    .submit(body.clone().into(), encoding, move |encoded| sender.send(encoded).unwrap());
+                background.submit(
+                    body.clone().into(),
+                    encoding,
+                    || true,
+                    move |encoded| sender.send(encoded).unwrap(),
+                );
                 assert_eq!(results.recv().unwrap(), None, "{encoding:?} {}", body.len());
             }
         }
@@ -177,17 +191,22 @@ mod tests {
         let (sender, results) = mpsc::channel();
         let (go, wait) = mpsc::channel::<()>();
         let (started, has_started) = mpsc::channel();
-        assert!(background.submit(text(), Encoding::Gzip, move |_| {
-            started.send(()).unwrap();
-            wait.recv().unwrap();
-        }));
+        assert!(background.submit(
+            text(),
+            Encoding::Gzip,
+            || true,
+            move |_| {
+                started.send(()).unwrap();
+                wait.recv().unwrap();
+            }
+        ));
         has_started.recv().unwrap();
         for number in 0..MOST {
             let sender = sender.clone();
             let done = move |_| sender.send((number, thread::current().id())).unwrap();
-            assert!(background.clone().submit(Bytes::new(), Encoding::Zstd, done));
+            assert!(background.clone().submit(Bytes::new(), Encoding::Zstd, || true, done));
         }
-        assert!(!background.submit(text(), Encoding::Zstd, |_| unreachable!()));
+        assert!(!background.submit(text(), Encoding::Zstd, || true, |_| unreachable!()));
         assert!(results.try_recv().is_err(), "the first is not done yet");
         go.send(()).unwrap();
         let done: Vec<_> = (0..MOST).map(|_| results.recv().unwrap()).collect();
@@ -199,8 +218,23 @@ mod tests {
     fn a_panic_ends_nothing_else() {
         let background = Background::new();
         let (sender, results) = mpsc::channel();
-        background.submit(text(), Encoding::Gzip, |_| panic!("on purpose"));
-        background.submit(text(), Encoding::Gzip, move |encoded| sender.send(encoded.is_some()).unwrap());
+        background.submit(text(), Encoding::Gzip, || true, |_| panic!("on purpose"));
+        background.submit(
+            text(),
+            Encoding::Gzip,
+            || true,
+            move |encoded| sender.send(encoded.is_some()).unwrap(),
+        );
         assert!(results.recv().unwrap());
+    }
+
+    #[test]
+    fn what_is_no_longer_wanted_is_not_done() {
+        let background = Background::new();
+        let (sender, done) = mpsc::channel();
+        let unwanted = sender.clone();
+        background.submit(text(), Encoding::Gzip, || false, move |_| unwanted.send("unwanted").unwrap());
+        background.submit(text(), Encoding::Gzip, || true, move |_| sender.send("wanted").unwrap());
+        assert_eq!(done.iter().collect::<Vec<_>>(), ["wanted"]);
     }
 }

@@ -11,6 +11,7 @@ mod padding;
 mod testing;
 
 pub use background::Background;
+pub use crowd::has_room;
 pub use first::{Begun, Resumed, begin};
 pub use live::Live;
 

@@ -3,7 +3,10 @@
 pub use super::compressible::is_compressible;
 
 use super::{
-    cache_control::ResponseControl, directives::directives, encoding::Encoding, etag::strong_eq,
+    cache_control::ResponseControl,
+    directives::directives,
+    encoding::Encoding,
+    etag::{self, strong_eq, weak_eq},
     field::single,
 };
 use bytes::Bytes;
@@ -53,6 +56,18 @@ pub fn encode_head(headers: &mut HeaderMap, encoding: Encoding) {
     }
     for name in &BOUND_TO_ENCODING {
         headers.remove(name);
+    }
+}
+
+/// Makes a 304 that of the encoded form, if that is the one that the client has: it knows the entity-tag as a weak one alone.
+/// The worker may know it as a strong one, which would not renew what the client has stored (RFC 9111 §4.3.4).
+pub fn encode_not_modified(headers: &mut HeaderMap, request: &HeaderMap) {
+    let Some(etag) = headers.get(header::ETAG).map(|etag| etag.as_bytes().trim_ascii()) else { return };
+    let tags =
+        || request.get_all(header::IF_NONE_MATCH).iter().flat_map(|line| etag::members(line.as_bytes()));
+    if tags().any(|tag| tag != etag && weak_eq(tag, etag)) && !tags().any(|tag| tag == etag) {
+        headers.get_mut(header::ETAG).into_iter().for_each(weaken);
+        add_vary(headers);
     }
 }
 
@@ -327,6 +342,26 @@ mod tests {
             ("cookie", "a=b", false),
         ] {
             assert_eq!(response_concerns_auth(&map(&[(name, line)])), expected, "{name}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_304_names_the_tag_that_the_client_knows() {
+        for (tag, named, expected) in [
+            ("\"a\"", "W/\"a\"", "W/\"a\""),
+            ("\"a\"", "\"b\", W/\"a\"", "W/\"a\""),
+            ("\"a\"", "\"a\"", "\"a\""),
+            ("\"a\"", "W/\"a\", \"a\"", "\"a\""),
+            ("\"a\"", "W/\"b\"", "\"a\""),
+            ("\"a\"", "*", "\"a\""),
+            ("W/\"a\"", "W/\"a\"", "W/\"a\""),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ETAG, HeaderValue::from_static(tag));
+            let request = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(named))]);
+            encode_not_modified(&mut headers, &request);
+            assert_eq!(headers[header::ETAG], expected, "{named}");
+            assert_eq!(headers.contains_key(header::VARY), tag != expected, "{named}");
         }
     }
 }

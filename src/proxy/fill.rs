@@ -163,21 +163,21 @@ impl Fill {
     /// A small file goes into memory; of a larger one is kept where it is.
     async fn keep_file(self, sent: SystemTime, head: response::Parts, file: OpenFile) -> Filled {
         let named = file.named().clone();
-        let passed =
-            |head, file, status| Filled::Passed(Response::from_parts(head, Source::from(file)), status);
         let stored = match self.permit.judge(&self.asked, sent, &head, Some(named.length)) {
             Ok(stored) => stored,
-            Err(reason) => return passed(head, file, self.permit.decline(reason)),
+            Err(reason) => {
+                let response = Response::from_parts(head, Source::from(file));
+                return Filled::Passed(response, self.permit.decline(reason));
+            }
         };
         let mut body = None;
-        if self.permit.takes(named.length) {
+        if let Some(room) = self.permit.room_for(named.length) {
             let file = file.clone();
-            body = spawn_blocking(move || file.read()).await.ok().and_then(Result::ok);
+            let read = spawn_blocking(move || file.read().map(|bytes| room.hold(bytes)));
+            body = read.await.ok().and_then(Result::ok);
         }
-        match self.permit.keep_file(stored, body, Origin::new([named], Instant::now())) {
-            Ok((entry, status)) => Filled::Stored(entry, status, Some(file)),
-            Err(status) => passed(head, file, status),
-        }
+        let (entry, status) = self.permit.keep_file(stored, body, Origin::new([named], Instant::now()));
+        Filled::Stored(entry, status, Some(file))
     }
 }
 

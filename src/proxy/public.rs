@@ -110,7 +110,10 @@ fn read(found: &Found, name: &str, cache: &Cache, offer: Offer, origin: Origin) 
     if !origin.files().iter().all(|file| cache.takes(file.length)) {
         return None;
     }
-    let read = |file: &OpenFile| cache.own(file.read().ok()?);
+    let read = |file: &OpenFile| {
+        let room = cache.room_for(file.named().length)?;
+        Some(room.hold(file.read().ok()?))
+    };
     let body = read(&found.file)?;
     let given = offered_siblings(found, offer)
         .map(|(encoding, file)| Some((encoding, validators(file), read(file)?)));

@@ -31,11 +31,16 @@ pub(super) async fn represent(
         _ if wish.method == Method::HEAD => length_of(response.headers()),
         source => source.size_hint().exact(),
     };
+    if response.status() == StatusCode::NOT_MODIFIED
+        && let (Some(conditions), Some(_)) = (wish.conditions(), wish.encoding)
+    {
+        encodable::encode_not_modified(response.headers_mut(), conditions);
+    }
     if !is_negotiated(response.status(), response.headers(), length, options) {
         return response;
     }
     encodable::add_vary(response.headers_mut());
-    match wish.encoding {
+    match wish.encoding.filter(|_| encode::has_room()) {
         // In a box, as all that not every request needs: its future is moved, so its size costs.
         Some(encoding) => Box::pin(encoded(response, length, encoding, wish, options)).await,
         None => response,
@@ -48,7 +53,7 @@ fn of_file(mut head: Parts, file: OpenFile, wish: &Wish, options: &encode::Optio
     let mut encoding = None;
     if is_negotiated(head.status, &head.headers, Some(length), options) {
         encodable::add_vary(&mut head.headers);
-        encoding = wish.encoding.filter(|_| !wish.is_for_part());
+        encoding = wish.encoding.filter(|_| !wish.is_for_part() && encode::has_room());
     }
     if let Some(encoding) = encoding {
         encodable::encode_head(&mut head.headers, encoding);

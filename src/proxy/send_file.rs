@@ -4,7 +4,7 @@ use super::{RequestBody, body::Source, failure::Failure};
 use crate::{
     cache::Origin,
     files::{self, OpenError, OpenFile, content_type, etag, last_modified, open_named},
-    message::{encoding::Encoding, file::NamedFile},
+    message::{encoding::Encoding, file::NamedFile, hop},
     upstream::ResponseBody,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -35,6 +35,11 @@ pub(super) async fn resolve(
     options: &Arc<files::Options>,
 ) -> Result<Resolved, Failure> {
     let name = response.headers_mut().remove(&options.send_file_header.name);
+    let mut trailers = response.headers().get_all(header::TRAILER).iter();
+    if trailers.any(|trailer| hop::lists(trailer, options.send_file_header.name.as_str())) {
+        // What is not announced is not sent behind the body.
+        response.headers_mut().remove(header::TRAILER);
+    }
     let Some(name) = name.filter(|_| options.send_file && !has_no_body(response.status())) else {
         return Ok(Resolved::Worker(response));
     };

@@ -41,7 +41,15 @@ impl Proxy {
         key: impl FnOnce() -> CacheKey,
     ) -> Result<Response<Source>, Failure> {
         if let Some(job) = self.cache.job(entry, wanted, key) {
-            self.encoder.submit(job.body(), job.encoding(), |encoded| job.finish(encoded));
+            // The claim is given up with the job, if the queue is too long for it.
+            let job = Arc::new(job);
+            let (body, encoding, asked) = (job.body(), job.encoding(), job.clone());
+            self.encoder.submit(
+                body,
+                encoding,
+                move || asked.is_wanted(),
+                move |encoded| job.finish(encoded),
+            );
         }
         let (head, served) = cache::serve(entry, status, wanted).into_parts();
         let source = match served {

@@ -48,7 +48,15 @@ impl Wish {
     /// What is wanted of something stored, by a request with these fields.
     pub(super) fn of_stored<'a>(&'a self, headers: &'a HeaderMap, exchange: &Exchange) -> Wanted<'a> {
         let (now, date) = (exchange.began(), exchange.started());
-        Wanted { method: &self.method, headers, encoding: self.encoding, offer: self.offer, now, date }
+        Wanted {
+            method: &self.method,
+            headers,
+            encoding: self.encoding,
+            offer: self.offer,
+            live: encode::has_room(),
+            now,
+            date,
+        }
     }
 }
 

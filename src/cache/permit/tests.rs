@@ -1,7 +1,7 @@
 use super::{
     super::{
         Cache, Lookup, Options,
-        testing::{cache, fields, options},
+        testing::{cache, fields, held, options},
     },
     *,
 };
@@ -57,7 +57,7 @@ async fn a_range_of_what_is_not_stored_goes_alone() {
     assert!(!whole.is_partial && whole.leads());
     drop(whole);
     let head = judge(&partial, "range: bytes=0-1", 200, PAGE).unwrap();
-    let (_, status) = partial.keep_file(head, None, file(2000)).unwrap();
+    let (_, status) = partial.keep_file(head, None, file(2000));
     assert!(status.stored);
     assert!(matches!(look_up(&cache, "").await, Lookup::Stored(..)));
     assert!(matches!(look_up(&cache, "range: bytes=0-1").await, Lookup::Stored(..)));
@@ -101,9 +101,10 @@ async fn a_file_is_kept_in_memory_or_where_it_is() {
     let small = Cache::new(Options { size: 1 << 16, largest_item: 2000, ..options() });
     for (body, length) in [(Some(Bytes::from(vec![b'x'; 2000])), 2000), (None, 1 << 40)] {
         let permit = permit(&small, "").await;
-        assert_eq!((permit.takes(length), permit.takes(2001)), (body.is_some(), false));
+        assert_eq!(permit.room_for(length).is_some(), body.is_some());
+        assert!(permit.room_for(2001).is_none());
         let head = judge(&permit, "", 200, PAGE).unwrap();
-        let (entry, _) = permit.keep_file(head, body.clone(), file(length)).unwrap();
+        let (entry, _) = permit.keep_file(head, body.clone(), file(length));
         assert_eq!((entry.body().length(), entry.forms().is_some()), (length, body.is_some()));
         // The file itself is opened each time.
         assert_eq!(entry.is_to_be_looked_at(Instant::now()), body.is_none());
@@ -114,16 +115,16 @@ async fn a_file_is_kept_in_memory_or_where_it_is() {
 }
 
 #[tokio::test]
-async fn without_room_a_file_is_not_kept_and_the_next_one_may_be() {
+async fn room_is_asked_for_before_a_file_is_read() {
     let cache = cache();
-    let _held = cache.own(vec![0; (1 << 21) - 1999].into()).unwrap();
-    for (body, expected) in [(Some(Bytes::from(vec![b'x'; 2000])), Err(Some(Reason::Busy))), (None, Ok(()))] {
-        let permit = permit(&cache, "").await;
-        assert!(permit.leads());
-        let head = judge(&permit, "", 200, PAGE).unwrap();
-        let kept = permit.keep_file(head, body, file(2000));
-        assert_eq!(kept.map(drop).map_err(|status| status.reason), expected);
-    }
+    let all = held(&cache, (1 << 21) - 1999).unwrap();
+    let permit = permit(&cache, "").await;
+    assert!(permit.room_for(2000).is_none() && permit.room_for(1999).is_some());
+    let body = permit.room_for(1000).unwrap().hold(Bytes::from(vec![b'x'; 1000]));
+    assert!(permit.room_for(1000).is_none());
+    drop(body);
+    assert!(permit.room_for(1999).is_some());
+    drop(all);
 }
 
 /// What is declined releases those who wait, and marks its key where the next one is likely to be such too.
@@ -180,7 +181,7 @@ async fn whoever_waits_gets_the_file() {
         async move { look_up(&cache, "").await.entry().cloned() }
     });
     tokio::task::yield_now().await;
-    let (entry, status) = permit.keep_file(head, None, file(5)).unwrap();
+    let (entry, status) = permit.keep_file(head, None, file(5));
     assert!(status.stored && !entry.head().headers().contains_key(header::SET_COOKIE));
     assert!(waits.await.unwrap().is_some_and(|found| Arc::ptr_eq(&found, &entry)));
 }
