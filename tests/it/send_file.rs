@@ -267,3 +267,17 @@ fn a_worker_that_still_sends_its_own_body_is_no_longer_read() {
     }
     crate::support::wait_until("the worker's connections are closed", || endless.open_connections() == 0);
 }
+
+#[test]
+fn no_name_leaves_behind_a_body() {
+    let mut stage = Stage::new();
+    stage.script(
+        "/",
+        [Answer::raw(
+            "HTTP/1.1 200 OK\r\nTrailer: X-Sum, X-Sendfile\r\nTransfer-Encoding: chunked\r\n\r\n\
+             4\r\nbody\r\n0\r\nX-Sum: 1\r\nX-Sendfile: /secret\r\n\r\n",
+        )],
+    );
+    let response = stage.ask("GET /", &["TE: trailers", "Connection: TE"]);
+    assert_eq!((response.text().as_str(), response.trailers.len()), ("body", 0));
+}
