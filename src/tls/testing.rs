@@ -4,7 +4,7 @@ use super::{Acceptor, CertStore, Failed, Files, Pair};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, SignatureAlgorithm};
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
-    crypto::aws_lc_rs::default_provider,
+    crypto::{CryptoProvider, aws_lc_rs::default_provider},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     version::{TLS12, TLS13},
 };
@@ -86,11 +86,21 @@ pub fn client(
     versions: &[&'static SupportedProtocolVersion],
     alpn: &[&str],
 ) -> Arc<ClientConfig> {
+    client_with(default_provider(), trusted, versions, alpn)
+}
+
+/// The same with suites and groups of its own.
+pub fn client_with(
+    provider: CryptoProvider,
+    trusted: &[&Made],
+    versions: &[&'static SupportedProtocolVersion],
+    alpn: &[&str],
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for made in trusted {
         roots.add(CertificateDer::from(made.der.clone())).unwrap();
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider));
     let builder = builder.with_protocol_versions(versions).unwrap().with_root_certificates(roots);
     let mut config = builder.with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();

@@ -1,12 +1,13 @@
 //! Handshakes in memory, with the library's own client.
 
 use super::{
-    super::testing::{BOTH, Made, Recipe, acceptor, client, handshake},
+    super::testing::{BOTH, Made, Recipe, acceptor, client, client_with, handshake},
     *,
 };
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256};
 use rustls::{
     ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion,
+    crypto::aws_lc_rs::default_provider,
     version::{TLS12, TLS13},
 };
 use tokio::io::AsyncReadExt as _;
@@ -54,6 +55,22 @@ async fn the_key_exchange_is_a_post_quantum_one() {
     let server = server.unwrap().unwrap();
     let group = server.get_ref().1.negotiated_key_exchange_group().unwrap();
     assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
+}
+
+#[tokio::test]
+async fn the_order_of_suites_is_the_server_s() {
+    let made = made();
+    for version in [&TLS12, &TLS13] {
+        let mut backwards = default_provider();
+        backwards.cipher_suites.reverse();
+        let mut chosen = Vec::new();
+        for provider in [default_provider(), backwards] {
+            let client = client_with(provider, &[&made], &[version], &[]);
+            let (server, _) = handshake(&acceptor(&made), &client, NAME).await;
+            chosen.push(server.unwrap().unwrap().get_ref().1.negotiated_cipher_suite());
+        }
+        assert!(chosen[0].is_some() && chosen[0] == chosen[1], "{chosen:?}");
+    }
 }
 
 #[tokio::test]
