@@ -21,7 +21,10 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("upstream", &["message"]),
     ("proxy", &["cache", "encode", "files", "message", "observe", "upstream"]),
     // It fills in the parts' own options, and no part knows it.
-    ("config", &["cache", "encode", "files", "message", "observe", "process", "proxy", "server", "upstream"]),
+    (
+        "config",
+        &["cache", "encode", "files", "message", "observe", "process", "proxy", "server", "tls", "upstream"],
+    ),
 ];
 
 #[test]
