@@ -21,4 +21,5 @@ pub mod observe;
 pub mod process;
 pub mod proxy;
 pub mod server;
+pub mod tls;
 pub mod upstream;

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Each module and all that it may import. Only `app`, `cli` and the program itself know everything.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("message", &[]),
     ("observe", &[]),
     ("process", &[]),
@@ -17,10 +17,14 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("encode", &["message"]),
     ("files", &["message"]),
     ("server", &["message"]),
+    ("tls", &["message"]),
     ("upstream", &["message"]),
     ("proxy", &["cache", "encode", "files", "message", "observe", "upstream"]),
     // It fills in the parts' own options, and no part knows it.
-    ("config", &["cache", "encode", "files", "message", "observe", "process", "proxy", "server", "upstream"]),
+    (
+        "config",
+        &["cache", "encode", "files", "message", "observe", "process", "proxy", "server", "tls", "upstream"],
+    ),
 ];
 
 #[test]

@@ -11,31 +11,68 @@ use crate::cache;
 
 /// Looks at all of them together. One that is at fault by itself takes no part: its default stands in for it.
 pub fn together(config: &Config, environment: &Environment, read: &mut Reader) {
-    check_worker(config, environment, read);
+    check_worker(environment, read);
+    check_tls(environment, read);
+    check_ports(config, read);
     check_cache(config, read);
     check_files(config, read);
     check_encoding(config, read);
 }
 
-/// There is one way to the worker, and its port is its own.
-fn check_worker(config: &Config, environment: &Environment, read: &mut Reader) {
-    let (socket, backend) =
-        (environment.sets("THRUST_WORKER_SOCKET"), environment.sets("THRUST_UPSTREAM_URL"));
-    if socket && backend {
+/// There is one way to the worker.
+fn check_worker(environment: &Environment, read: &mut Reader) {
+    if environment.sets("THRUST_WORKER_SOCKET") && environment.sets("THRUST_UPSTREAM_URL") {
         read.fault("THRUST_WORKER_SOCKET and THRUST_UPSTREAM_URL exclude each other: set one of them".into());
     }
-    let (Some(front), Some(worker)) = (read.taken("PORT"), read.taken("THRUST_WORKER_PORT")) else {
-        return;
-    };
-    if !socket && !backend && config.server.port == config.worker.port {
-        let text = format!(
-            "{}: {} is the worker's port too ({}): they must differ",
-            front.variable.as_deref().unwrap_or("PORT"),
-            shown(&front.value),
-            worker.variable.as_deref().unwrap_or("the default of THRUST_WORKER_PORT"),
-        );
-        read.fault(text);
+}
+
+/// Certificates come from one place, and halves of a pair are nothing.
+fn check_tls(environment: &Environment, read: &mut Reader) {
+    let files = ["SSL_CERT_PATH", "SSL_KEY_PATH"];
+    if let (Some(file), Some(domain)) =
+        (files.iter().find(|name| environment.sets(name)), read.variable("THRUST_ACME_DOMAIN"))
+    {
+        read.fault(format!("{file} and {domain} exclude each other: set one of them"));
     }
+    // Without a domain the short names of these may mean something else.
+    let acme = read.taken("THRUST_ACME_DOMAIN").map(|_| ["THRUST_EAB_KID", "THRUST_EAB_HMAC_KEY"]);
+    for [one, other] in [files].into_iter().chain(acme) {
+        match (environment.set_by(one), environment.set_by(other)) {
+            (Some(name), None) => read.fault(format!("{name} needs {other}: set both or neither")),
+            (None, Some(name)) => read.fault(format!("{name} needs {one}: set both or neither")),
+            _ => {}
+        }
+    }
+}
+
+/// Whoever listens has a port of their own.
+fn check_ports(config: &Config, read: &mut Reader) {
+    let worker = config.worker.socket.is_none() && config.backend.is_none();
+    let ports = [
+        (true, "PORT", config.server.port),
+        (config.tls.is_on(), "THRUST_HTTPS_PORT", config.https.port),
+        (worker, "THRUST_WORKER_PORT", config.worker.port),
+    ];
+    for (index, (used, setting, port)) in ports.into_iter().enumerate() {
+        for (other_used, other, other_port) in ports.into_iter().skip(index + 1) {
+            if used && other_used && port != 0 && port == other_port {
+                check_port(setting, other, read);
+            }
+        }
+    }
+}
+
+/// Two of the same number; a fault of either's own has stood in for it otherwise.
+fn check_port(setting: &str, other: &str, read: &mut Reader) {
+    let (Some(taken), Some(other_taken)) = (read.taken(setting), read.taken(other)) else { return };
+    let whose = if other == "THRUST_WORKER_PORT" { "the worker's port" } else { "the HTTPS port" };
+    let text = format!(
+        "{}: {} is {whose} too ({}): they must differ",
+        taken.variable.as_deref().unwrap_or(setting),
+        shown(&taken.value),
+        other_taken.variable.clone().unwrap_or_else(|| format!("the default of {other}")),
+    );
+    read.fault(text);
 }
 
 /// An item that was allowed in so many words and can never be stored.

@@ -19,7 +19,7 @@ pub struct Environment(BTreeMap<String, String>);
 
 /// The variable that a setting is read from. Where none is set, one that has the canonical name and the
 /// default.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Variable {
     /// The setting that it sets.
@@ -36,10 +36,24 @@ pub struct Variable {
 #[allow(missing_docs)] // the table of settings says what they are
 pub struct Raw {
     pub port: Variable,
+    pub https_port: Variable,
+    pub redirect_port: Option<Variable>,
     pub bind: Variable,
     pub worker_port: Variable,
     pub worker_socket: Option<Variable>,
     pub upstream_url: Option<Variable>,
+    pub http2: Variable,
+    pub h2c: Variable,
+    pub ssl_cert_path: Option<Variable>,
+    pub ssl_key_path: Option<Variable>,
+    pub acme_domain: Option<Variable>,
+    pub acme_directory: Variable,
+    pub acme_email: Option<Variable>,
+    pub eab_kid: Option<Variable>,
+    pub eab_hmac_key: Option<Variable>,
+    pub health_path: Variable,
+    pub hsts: Variable,
+    pub storage_path: Variable,
     pub cache_size: Variable,
     pub max_cache_item_size: Variable,
     pub cache_fingerprinted: Variable,
@@ -83,6 +97,11 @@ impl Environment {
     /// Whether a variable of this name is set.
     pub fn sets(&self, name: &str) -> bool {
         self.0.contains_key(name)
+    }
+
+    /// The name that a setting is set by, if any.
+    pub fn set_by(&self, setting: &str) -> Option<String> {
+        Setting::known_as(setting)?.names().into_iter().find(|name| self.sets(name))
     }
 
     /// Names and values, by name.
@@ -135,7 +154,7 @@ mod tests {
     use super::*;
     use std::os::unix::ffi::OsStringExt;
 
-    const FACTS: Facts = Facts { terminal: false };
+    const FACTS: Facts = Facts { terminal: false, tls: false, thruster_tls: false };
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
         Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())))

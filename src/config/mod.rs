@@ -3,22 +3,26 @@
 //!
 //! The parts own their options and never see a variable's name; only this module knows both.
 
+mod certificates;
 mod checks;
+mod domains;
 mod env;
 mod lists;
 mod read;
 pub mod render;
 mod report;
 pub(crate) mod settings;
+mod table;
 mod unknown;
 mod values;
 
 pub use report::{ConfigErrors, Fault, Warning};
 
-use crate::{cache, encode, files, message::forwarded::Trust, observe, process, proxy, server, upstream};
+use crate::{
+    cache, encode, files, message::forwarded::Trust, observe, process, proxy, server, tls, upstream,
+};
 use env::{Environment, Raw};
 use read::{Reader, Taken};
-use settings::Facts;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// The whole configuration.
@@ -26,6 +30,14 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 pub struct Config {
     /// Where to listen, and how long clients may take.
     pub server: server::Options,
+    /// Whether TLS is spoken, and where its certificates come from.
+    pub tls: tls::Options,
+    /// How it is told to clients, where it is.
+    pub https: Https,
+    /// HTTP/2 is offered over TLS.
+    pub http2: bool,
+    /// HTTP/2 is accepted on the plain port from clients that know of it.
+    pub h2c: bool,
     /// Where the worker is told to listen.
     pub worker: Worker,
     /// A backend that something else runs, to be asked instead of the worker. Never together with a worker's
@@ -49,6 +61,19 @@ pub struct Config {
     taken: Vec<Taken>,
 }
 
+/// What TLS means for the two ports; without it nothing of this holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Https {
+    /// Port of TLS; 0 lets the kernel choose one.
+    pub port: u16,
+    /// The port that clients are redirected to; `None` is the one that TLS listens on.
+    pub redirect_port: Option<u16>,
+    /// Path that the plain port passes on to the worker for clients of a loopback or private address.
+    pub health_path: Option<String>,
+    /// What `Strict-Transport-Security` says, in whole seconds.
+    pub hsts: Option<Duration>,
+}
+
 /// Where the worker is told to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
@@ -69,8 +94,8 @@ impl Config {
         variables: impl IntoIterator<Item = (OsString, OsString)>,
         terminal: bool,
     ) -> Result<(Self, Vec<Warning>), ConfigErrors> {
-        let facts = Facts { terminal };
         let environment = Environment::new(variables);
+        let facts = certificates::facts(&environment, terminal);
         let mut warnings = unknown::warnings(&environment);
         let raw = environment
             .raw(facts)
@@ -105,6 +130,7 @@ impl Config {
     }
 
     fn read(raw: Raw, read: &mut Reader) -> Self {
+        let tls = certificates::read(&raw, read);
         let everyone = read.value(raw.forward_headers, values::boolean);
         let proxies = read.optional(raw.trusted_proxies, lists::networks);
         let timeouts = server::Timeouts {
@@ -123,6 +149,15 @@ impl Config {
                 port: read.value(raw.port, values::port),
                 timeouts,
             },
+            tls,
+            https: Https {
+                port: read.value(raw.https_port, values::port),
+                redirect_port: read.optional(raw.redirect_port, values::public_port),
+                health_path: read.value(raw.health_path, values::url_path),
+                hsts: read.value(raw.hsts, values::max_age),
+            },
+            http2: read.value(raw.http2, values::boolean),
+            h2c: read.value(raw.h2c, values::boolean),
             worker: Worker {
                 port: read.value(raw.worker_port, values::worker_port),
                 socket: read.optional(raw.worker_socket, values::socket),

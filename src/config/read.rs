@@ -7,6 +7,9 @@ use super::{
     values::{self, Invalid, Parsed},
 };
 
+/// What is shown of a secret.
+const MASK: &str = "***";
+
 /// Reads values; remembers faults, warnings, and where each value came from.
 #[derive(Debug)]
 pub struct Reader<'a> {
@@ -25,7 +28,7 @@ pub struct Reader<'a> {
 pub struct Taken {
     /// Canonical name of the setting.
     pub setting: &'static str,
-    /// The value, as canonical text.
+    /// The value, as canonical text; of a secret its mask.
     pub value: String,
     /// Name of the variable as it was set; `None` is the default.
     pub variable: Option<String>,
@@ -70,12 +73,14 @@ impl<'a> Reader<'a> {
         let Invalid(why) = match read {
             Ok((parsed, text)) => {
                 let variable = self.environment.sets(&name).then_some(name);
-                self.taken.push(Taken { setting: setting.name, value: text.to_owned(), variable });
+                let value = if setting.secret { MASK } else { text }.to_owned();
+                self.taken.push(Taken { setting: setting.name, value, variable });
                 return Some(parsed);
             }
             Err(invalid) => invalid,
         };
-        let text = format!("{name}: {} {why}", shown(&value));
+        let shown = if setting.secret { MASK.to_owned() } else { shown(&value) };
+        let text = format!("{name}: {shown} {why}");
         if !setting.is_borrowed(&name) {
             self.faults.push(Fault(text));
             return None;

@@ -108,7 +108,9 @@ mod tests {
         let help = help().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(help.contains("[default: json (text on a terminal)]"), "{help}");
         assert!(
-            help.contains("[default: 3000; also: THRUST_HTTP_PORT, THRUSTER_HTTP_PORT, HTTP_PORT]"),
+            help.contains(
+                "[default: 3000 (80 where TLS is on); also: THRUST_HTTP_PORT, THRUSTER_HTTP_PORT, HTTP_PORT]"
+            ),
             "{help}"
         );
     }

@@ -9,6 +9,8 @@ use observe::{Format, Level};
 use std::os::unix::ffi::OsStringExt;
 use upstream::Target;
 
+mod tls;
+
 fn read(variables: &[(&str, &str)]) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     Config::from_env(variables.iter().map(|(name, value)| (name.into(), value.into())), false)
 }
@@ -237,9 +239,7 @@ fn what_another_setting_leaves_without_effect_is_warned_of() {
 fn what_is_expected_in_vain_is_warned_of() {
     let misspelled = "THRUST_BIDN is not a setting; ignored (did you mean THRUST_BIND?)";
     assert_eq!(warnings(&[("THRUST_BIDN", "::1")]), [misspelled]);
-    let planned = "TLS_DOMAIN is not supported by this version; ignored";
-    assert_eq!(warnings(&[("TLS_DOMAIN", "a.example")]), [planned]);
-    config(&[("HTTPS_PORT", "lots"), ("STORAGE_PATH", "/x"), ("THRUST_BIDN", ""), ("TLS_DOMAIN", " ")]);
+    config(&[("STORAGE_PATH", "/x"), ("THRUST_BIDN", ""), ("TLS_DOMAIN", " ")]);
 }
 
 #[test]

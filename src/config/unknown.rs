@@ -1,9 +1,9 @@
-//! Variables that look like ours and set nothing: misspelled, or not done by this version.
+//! Variables that look like ours and set nothing.
 
 use super::{
     env::Environment,
     report::{Warning, shown},
-    settings::{PLANNED, PREFIX, SETTINGS, Setting, THRUSTER_PREFIX},
+    settings::{PREFIX, SETTINGS, Setting, THRUSTER_PREFIX},
 };
 
 /// A warning for each variable that somebody expects something of, in vain.
@@ -12,9 +12,6 @@ pub fn warnings(environment: &Environment) -> Vec<Warning> {
 }
 
 fn warning(name: &str) -> Option<String> {
-    if is_planned(name) {
-        return Some(format!("{name} is not supported by this version; ignored"));
-    }
     let stem = stem(name)?;
     if Setting::known_as(name).is_some() {
         return None;
@@ -25,11 +22,6 @@ fn warning(name: &str) -> Option<String> {
     };
     let name = shown(name);
     Some(format!("{} is not a setting; ignored ({advice})", name.trim_matches('"')))
-}
-
-fn is_planned(name: &str) -> bool {
-    let prefixed = name.strip_prefix(THRUSTER_PREFIX);
-    PLANNED.iter().any(|(canonical, alias)| *canonical == name || (alias.is_some() && *alias == prefixed))
 }
 
 /// The name without the prefix that makes it look like ours.
@@ -62,8 +54,8 @@ impl Known {
 
 /// The known name that `stem` is most like, unless it is like none.
 fn nearest(stem: &str) -> Option<Known> {
-    let rows = SETTINGS.iter().map(|setting| (setting.name, setting.alias)).chain(PLANNED.iter().copied());
-    let known = rows.flat_map(|(canonical, alias)| {
+    let known = SETTINGS.iter().flat_map(|setting| {
+        let Setting { name: canonical, alias, .. } = *setting;
         let by_alias = alias.map(|_| Known { canonical, alias });
         [Known { canonical, alias: None }].into_iter().chain(by_alias)
     });
@@ -146,23 +138,6 @@ mod tests {
         }
         for name in ["CACHE_SIZE", "STORAGE_PATH", "HTTPS_PORT", "THRUST", "THRUSTFUL", "PATH"] {
             assert_eq!(warning(name), None);
-        }
-    }
-
-    #[test]
-    fn planned_names_get_a_warning() {
-        for name in [
-            "THRUST_ACME_DIRECTORY",
-            "THRUSTER_ACME_DIRECTORY",
-            "TLS_DOMAIN",
-            "THRUSTER_TLS_DOMAIN",
-            "SSL_CERT_PATH",
-            "SSL_KEY_PATH",
-            "THRUST_H2C",
-            "THRUSTER_H2C_ENABLED",
-            "THRUST_REDIRECT_PORT",
-        ] {
-            assert_eq!(warning(name), Some(format!("{name} is not supported by this version; ignored")));
         }
     }
 }

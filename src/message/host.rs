@@ -16,6 +16,11 @@ pub fn is_valid(value: &[u8]) -> bool {
         })
 }
 
+/// The host of a Host value, without the port; the brackets stay with an IPv6 address.
+pub fn name(value: &[u8]) -> &[u8] {
+    split(value).0
+}
+
 /// The port that a Host value names, if any.
 pub fn port(value: &[u8]) -> Option<u16> {
     split(value).1.and_then(port_number)

@@ -22,6 +22,7 @@ pub mod head;
 pub mod hop;
 pub mod host;
 pub mod range;
+pub mod redirect;
 pub mod reference;
 pub mod refusal;
 pub mod representation;
