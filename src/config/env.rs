@@ -37,6 +37,7 @@ pub struct Variable {
 pub struct Raw {
     pub port: Variable,
     pub bind: Variable,
+    pub h2c: Variable,
     pub worker_port: Variable,
     pub worker_socket: Option<Variable>,
     pub upstream_url: Option<Variable>,

@@ -121,6 +121,7 @@ impl Config {
             server: server::Options {
                 address: read.value(raw.bind, values::bind),
                 port: read.value(raw.port, values::port),
+                h2c: read.value(raw.h2c, values::boolean),
                 timeouts,
             },
             worker: Worker {

@@ -64,6 +64,7 @@ pub static SETTINGS: &[Setting] = &[
         "address to listen on. `::` is every address, IPv6 and IPv4 (`0.0.0.0` where there is no \
          IPv6)",
     ),
+    Setting::new("THRUST_H2C", "0", "accept HTTP/2 by prior knowledge on the plain port").alias("H2C_ENABLED"),
     Setting::new(
         "THRUST_WORKER_PORT",
         "3001",
@@ -216,7 +217,6 @@ pub static PLANNED: &[(&str, Option<&str>)] = &[
     ("THRUST_HTTPS_PORT", Some("HTTPS_PORT")),
     ("THRUST_REDIRECT_PORT", None),
     ("THRUST_HTTP2", None),
-    ("THRUST_H2C", Some("H2C_ENABLED")),
     ("SSL_CERT_PATH", Some("SSL_CERT_PATH")),
     ("SSL_KEY_PATH", Some("SSL_KEY_PATH")),
     ("THRUST_ACME_DOMAIN", None),

@@ -158,8 +158,7 @@ mod tests {
             "THRUSTER_TLS_DOMAIN",
             "SSL_CERT_PATH",
             "SSL_KEY_PATH",
-            "THRUST_H2C",
-            "THRUSTER_H2C_ENABLED",
+            "THRUST_HTTP2",
             "THRUST_REDIRECT_PORT",
         ] {
             assert_eq!(warning(name), Some(format!("{name} is not supported by this version; ignored")));

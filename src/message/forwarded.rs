@@ -1,6 +1,6 @@
 //! Who the client is: `X-Forwarded-*`, and whom to believe about it.
 
-use super::{ConnectionInfo, host};
+use super::{ConnectionInfo, Scheme, host};
 use bytes::BytesMut;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -88,9 +88,18 @@ pub fn client(headers: &HeaderMap, trust: &Trust, peer: IpAddr) -> IpAddr {
     client
 }
 
+/// Says that the visitor's URL is an encrypted one, where the connection is and nobody who is believed says otherwise. From
+/// then on such a request differs from the same one on a connection that is not, also to the cache.
+pub fn tell_scheme(headers: &mut HeaderMap, connection: &ConnectionInfo) {
+    if connection.scheme == Scheme::Https {
+        headers.entry(PROTO).or_insert(HeaderValue::from_static("https"));
+    }
+}
+
 /// Sets `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker. Claims of a peer that is not
 /// trusted must be gone already (see [`is_claim`]): what is still there is believed and extended.
 pub fn extend(headers: &mut HeaderMap, connection: &ConnectionInfo, client: IpAddr) {
+    tell_scheme(headers, connection);
     let peer = &connection.peer_value;
     match headers.entry(FOR) {
         Entry::Vacant(slot) => drop(slot.insert(peer.clone())),
@@ -150,7 +159,11 @@ mod tests {
     use crate::message::testing::map;
 
     fn connection(peer: &str) -> ConnectionInfo {
-        ConnectionInfo::new(format!("{peer}:5").parse().unwrap(), "10.0.0.9:3000".parse().unwrap())
+        ConnectionInfo::new(
+            format!("{peer}:5").parse().unwrap(),
+            "10.0.0.9:3000".parse().unwrap(),
+            Scheme::Http,
+        )
     }
 
     #[test]
