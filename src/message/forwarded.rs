@@ -167,6 +167,32 @@ mod tests {
     }
 
     #[test]
+    fn an_encrypted_connection_is_told_unless_somebody_has_said_otherwise() {
+        let https = ConnectionInfo { scheme: Scheme::Https, ..connection("1.1.1.1") };
+        for (connection, said, told, port) in [
+            (&connection("1.1.1.1"), None, "http", "80"),
+            (&connection("1.1.1.1"), Some("https"), "https", "443"),
+            (&https, None, "https", "443"),
+            (&https, Some("http"), "http", "80"),
+        ] {
+            let mut headers = map(&[("host", "a")]);
+            headers.extend(said.map(|scheme| (PROTO, HeaderValue::from_static(scheme))));
+            extend(&mut headers, connection, connection.peer);
+            assert_eq!((&headers[PROTO], &headers[PORT]), (&told.parse().unwrap(), &port.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_request_on_an_encrypted_connection_is_another_one_to_the_cache() {
+        let told = |scheme| {
+            let mut headers = map(&[("host", "a")]);
+            tell_scheme(&mut headers, &ConnectionInfo { scheme, ..connection("1.1.1.1") });
+            headers.iter().any(|(name, _)| shapes_url(name.as_str()))
+        };
+        assert!(told(Scheme::Https) && !told(Scheme::Http), "the key is made of what shapes the URL");
+    }
+
+    #[test]
     fn the_client_is_the_right_most_address_that_is_no_proxy() {
         let proxies = Trust::Peers(vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
         for (trust, peer, chain, client_is) in [
