@@ -129,6 +129,9 @@ fn what_waits_for_a_slow_worker_is_bounded() {
     assert!(sent >= 256 * 1024, "{sent}");
 }
 
+/// Gives the next bytes of a flood, to be sent on this stream.
+type Make = fn(u32) -> Vec<u8>;
+
 #[test]
 fn floods_end_the_connection() {
     let backend = Backend::start(|connection| while connection.request().is_some() {});
@@ -137,7 +140,7 @@ fn floods_end_the_connection() {
         let asked = frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("GET", "/", &[]));
         [asked, frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
     };
-    let floods: [(&str, fn(u32) -> Vec<u8>); 6] = [
+    let floods: [(&str, Make); 6] = [
         ("ping", |_| frame(PING, 0, 0, &[0; 8])),
         ("settings", |_| frame(SETTINGS, 0, 0, &[])),
         ("priority", |stream| frame(2, 0, stream, &[0, 0, 0, 0, 1])),
