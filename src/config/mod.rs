@@ -36,8 +36,6 @@ pub struct Config {
     pub https: Https,
     /// HTTP/2 is offered over TLS.
     pub http2: bool,
-    /// HTTP/2 is accepted on the plain port from clients that know of it.
-    pub h2c: bool,
     /// Where the worker is told to listen.
     pub worker: Worker,
     /// A backend that something else runs, to be asked instead of the worker. Never together with a worker's
@@ -147,6 +145,7 @@ impl Config {
             server: server::Options {
                 address: read.value(raw.bind, values::bind),
                 port: read.value(raw.port, values::port),
+                h2c: read.value(raw.h2c, values::boolean),
                 timeouts,
             },
             tls,
@@ -157,7 +156,6 @@ impl Config {
                 hsts: read.value(raw.hsts, values::max_age),
             },
             http2: read.value(raw.http2, values::boolean),
-            h2c: read.value(raw.h2c, values::boolean),
             worker: Worker {
                 port: read.value(raw.worker_port, values::worker_port),
                 socket: read.optional(raw.worker_socket, values::socket),

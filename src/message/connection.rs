@@ -16,15 +16,26 @@ pub struct ConnectionInfo {
     pub peer_value: HeaderValue,
     /// The address the connection came in on; of a dual-stack listener's IPv4 connection as IPv4.
     pub local: SocketAddr,
+    /// How the visitor's URLs begin, unless a proxy that is trusted says otherwise.
+    pub scheme: Scheme,
     /// Why the server cut the connection off, where it did.
     pub cut: OnceLock<&'static str>,
 }
 
+/// Whether a connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// It is not.
+    Http,
+    /// It is: TLS ends here.
+    Https,
+}
+
 impl ConnectionInfo {
     /// Facts about a new connection.
-    pub fn new(peer: SocketAddr, local: SocketAddr) -> Self {
+    pub fn new(peer: SocketAddr, local: SocketAddr, scheme: Scheme) -> Self {
         let peer = peer.ip().to_canonical();
         let local = SocketAddr::new(local.ip().to_canonical(), local.port());
-        Self { peer, peer_value: address_value(peer), local, cut: OnceLock::new() }
+        Self { peer, peer_value: address_value(peer), local, scheme, cut: OnceLock::new() }
     }
 }

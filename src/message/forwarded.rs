@@ -1,6 +1,6 @@
 //! Who the client is: `X-Forwarded-*`, and whom to believe about it.
 
-use super::{ConnectionInfo, host};
+use super::{ConnectionInfo, Scheme, host};
 use bytes::BytesMut;
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -88,9 +88,18 @@ pub fn client(headers: &HeaderMap, trust: &Trust, peer: IpAddr) -> IpAddr {
     client
 }
 
+/// Says that the visitor's URL is an encrypted one, where the connection is and nobody who is believed says otherwise. From
+/// then on such a request differs from the same one on a connection that is not, also to the cache.
+pub fn tell_scheme(headers: &mut HeaderMap, connection: &ConnectionInfo) {
+    if connection.scheme == Scheme::Https {
+        headers.entry(PROTO).or_insert(HeaderValue::from_static("https"));
+    }
+}
+
 /// Sets `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker. Claims of a peer that is not
 /// trusted must be gone already (see [`is_claim`]): what is still there is believed and extended.
 pub fn extend(headers: &mut HeaderMap, connection: &ConnectionInfo, client: IpAddr) {
+    tell_scheme(headers, connection);
     let peer = &connection.peer_value;
     match headers.entry(FOR) {
         Entry::Vacant(slot) => drop(slot.insert(peer.clone())),
@@ -150,7 +159,37 @@ mod tests {
     use crate::message::testing::map;
 
     fn connection(peer: &str) -> ConnectionInfo {
-        ConnectionInfo::new(format!("{peer}:5").parse().unwrap(), "10.0.0.9:3000".parse().unwrap())
+        ConnectionInfo::new(
+            format!("{peer}:5").parse().unwrap(),
+            "10.0.0.9:3000".parse().unwrap(),
+            Scheme::Http,
+        )
+    }
+
+    #[test]
+    fn an_encrypted_connection_is_told_unless_somebody_has_said_otherwise() {
+        let https = ConnectionInfo { scheme: Scheme::Https, ..connection("1.1.1.1") };
+        for (connection, said, told, port) in [
+            (&connection("1.1.1.1"), None, "http", "80"),
+            (&connection("1.1.1.1"), Some("https"), "https", "443"),
+            (&https, None, "https", "443"),
+            (&https, Some("http"), "http", "80"),
+        ] {
+            let mut headers = map(&[("host", "a")]);
+            headers.extend(said.map(|scheme| (PROTO, HeaderValue::from_static(scheme))));
+            extend(&mut headers, connection, connection.peer);
+            assert_eq!((&headers[PROTO], &headers[PORT]), (&told.parse().unwrap(), &port.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_request_on_an_encrypted_connection_is_another_one_to_the_cache() {
+        let told = |scheme| {
+            let mut headers = map(&[("host", "a")]);
+            tell_scheme(&mut headers, &ConnectionInfo { scheme, ..connection("1.1.1.1") });
+            headers.iter().any(|(name, _)| shapes_url(name.as_str()))
+        };
+        assert!(told(Scheme::Https) && !told(Scheme::Http), "the key is made of what shapes the URL");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! two readers, is refused here, on the raw bytes, before the HTTP library makes the best of it.
 
 use super::{Refusal, host, request_line};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 /// Longest request line in bytes; longer ones get 414.
 pub const MAX_REQUEST_LINE: usize = 16 * 1024;
@@ -47,11 +47,39 @@ pub fn read(bytes: &[u8]) -> Result<Option<Head>, Refusal> {
             Some(line) => fields.add(line)?,
         }
     }
-    Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields"))
+    Err(MANY_FIELDS)
 }
 
-const LONG_LINE: Refusal = Refusal::new(StatusCode::URI_TOO_LONG, "request line too long");
+/// Checks the fields of a request that came in another form than lines of text (HTTP/2), by the same rules. `size` is that of
+/// the rest of the head in bytes.
+///
+/// # Errors
+/// As those of [`read`], but for `Host`, which there may be none of here.
+pub(super) fn check_fields(map: &HeaderMap, mut size: usize) -> Result<(), Refusal> {
+    if map.len() > MAX_FIELDS {
+        return Err(MANY_FIELDS);
+    }
+    let mut fields = Fields::default();
+    for (name, value) in map {
+        let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+        // What a line of text would add to them.
+        size += name.len() + value.len() + b": \r\n".len();
+        if size > MAX_HEAD {
+            return Err(LARGE_HEAD);
+        }
+        if trim(value).len() != value.len() {
+            return Err(Refusal::bad("white space around a header value"));
+        }
+        fields.note(name, value, value)?;
+    }
+    Ok(())
+}
+
+pub(super) const LONG_LINE: Refusal = Refusal::new(StatusCode::URI_TOO_LONG, "request line too long");
 const LARGE_HEAD: Refusal = Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "header too large");
+
+const MANY_FIELDS: Refusal =
+    Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields");
 
 /// Lines that end in CRLF and in nothing else.
 struct Lines<'a> {
@@ -102,6 +130,11 @@ impl Fields {
         if name.is_empty() || !name.iter().all(|&b| is_token_byte(b)) {
             return Err(Refusal::bad("malformed header name"));
         }
+        self.note(name, value, raw_value)
+    }
+
+    /// Checks a field's value, and takes note of what it says. `raw` is the value with its white space.
+    fn note(&mut self, name: &[u8], value: &[u8], raw: &[u8]) -> Result<(), Refusal> {
         if !value.iter().all(|&b| is_value_byte(b)) {
             return Err(Refusal::bad("control or non-ASCII character in a header value"));
         }
@@ -115,7 +148,7 @@ impl Fields {
                 self.connection_upgrade |= list(value).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
                 Ok(())
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.add_length(raw_value),
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.add_length(raw),
             12 if name.eq_ignore_ascii_case(b"content-type") => self.add_content_type(),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.add_transfer_encoding(value),
             _ => Ok(()),

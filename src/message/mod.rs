@@ -21,6 +21,7 @@ pub mod handler;
 pub mod head;
 pub mod hop;
 pub mod host;
+pub mod http2;
 pub mod range;
 pub mod redirect;
 pub mod reference;
@@ -32,6 +33,6 @@ pub mod structured;
 pub mod testing;
 
 pub use body::BodyError;
-pub use connection::ConnectionInfo;
+pub use connection::{ConnectionInfo, Scheme};
 pub use handler::{Handler, Reply, Tunnel};
 pub use refusal::{Refusal, Refused};

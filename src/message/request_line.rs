@@ -39,12 +39,26 @@ pub(super) fn check(line: &[u8]) -> Result<bool, Refusal> {
     else {
         return Err(MALFORMED_LINE);
     };
-    if method.is_empty() || !method.iter().all(|&b| is_method_byte(b)) {
-        return Err(Refusal::bad("malformed method"));
-    }
+    check_method(method)?;
     let version_11 = check_version(version)?;
     check_target(method, target)?;
     Ok(version_11)
+}
+
+/// Checks method and path of a request that came in another form than a line of text (HTTP/2), by the same rules.
+pub(super) fn check_words(method: &[u8], path: &[u8]) -> Result<(), Refusal> {
+    if method.len() > MAX_METHOD {
+        return Err(Refusal::bad("malformed method"));
+    }
+    check_method(method)?;
+    check_target(method, path)?;
+    // An authority has a place of its own there.
+    if matches!(path, [b'/', ..] | b"*") { Ok(()) } else { Err(Refusal::bad("malformed request target")) }
+}
+
+fn check_method(method: &[u8]) -> Result<(), Refusal> {
+    let sound = !method.is_empty() && method.iter().all(|&b| is_method_byte(b));
+    if sound { Ok(()) } else { Err(Refusal::bad("malformed method")) }
 }
 
 fn check_version(version: &[u8]) -> Result<bool, Refusal> {

@@ -51,7 +51,12 @@ struct Log {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let level = if is_ours(metadata) { self.level } else { self.level.min(Level::Warn) };
+        let level = match crate_of(metadata) {
+            "thrust" => self.level,
+            // It warns of what clients do wrong, which anybody can do as often as they like.
+            "h2" => self.level.min(Level::Error),
+            _ => self.level.min(Level::Warn),
+        };
         metadata.is_event() && *metadata.level() <= filter(level)
     }
 
@@ -75,8 +80,8 @@ impl Subscriber for Log {
     fn exit(&self, _: &span::Id) {}
 }
 
-fn is_ours(metadata: &Metadata<'_>) -> bool {
-    metadata.target().split("::").next() == Some("thrust")
+fn crate_of<'a>(metadata: &Metadata<'a>) -> &'a str {
+    metadata.target().split("::").next().unwrap_or_default()
 }
 
 fn filter(level: Level) -> LevelFilter {
@@ -96,7 +101,7 @@ fn line(out: &mut Vec<u8>, event: &Event<'_>, format: Format, now: SystemTime) {
     let mut message = Message::default();
     event.record(&mut message);
     let mut pairs = Pairs::message(out, format, now, level, &message.0);
-    if !is_ours(metadata) {
+    if crate_of(metadata) != "thrust" {
         pairs.text("target", metadata.target().as_bytes());
     }
     event.record(&mut Fields { pairs: &mut pairs });
@@ -239,6 +244,7 @@ mod tests {
             tracing::debug!("c");
             tracing::warn!(target: "hyper::proto", "d");
             tracing::info!(target: "hyper::proto", "e");
+            tracing::warn!(target: "h2::proto", "h");
             tracing::info!(target: "thruster", "f");
             tracing::error_span!("span").in_scope(|| tracing::trace!("g"));
         };

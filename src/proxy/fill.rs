@@ -27,6 +27,7 @@ const ORPHANED: Duration = Duration::from_secs(30);
 type Fetched = ResponseBody<RequestBody>;
 
 /// What has become of a fetch.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Filled {
     /// The answer is this stored response. Its body is that of the file, if there is one and it is open already.
     Stored(Arc<Entry>, Status, Option<OpenFile>),

@@ -23,9 +23,12 @@ pub(super) fn cleanse(
     exchange: &mut Exchange,
     options: &Options,
 ) -> Result<(), Failure> {
-    let (peer, local) = (exchange.connection().peer, exchange.connection().local);
+    let connection = exchange.connection();
+    let (peer, local) = (connection.peer, connection.local);
     let trusted = options.trust.covers(peer);
     hop::remove(request.headers_mut(), |name| is_not_for_worker(name, trusted));
+    // Here already, and not among what is for the worker only, since the cache's key is made of it.
+    forwarded::tell_scheme(request.headers_mut(), connection);
     set_target(request, local)?;
     exchange.identify(forwarded::client(request.headers(), &options.trust, peer));
     Ok(())

@@ -22,7 +22,8 @@ pub(super) fn asked<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
     let headers = request.headers();
     let protocol = headers.get(header::UPGRADE)?;
     let named = headers.get_all(header::CONNECTION).iter().any(|value| hop::lists(value, "upgrade"));
-    let possible = request.version() == Version::HTTP_11 && request.body().is_end_stream();
+    // A request of HTTP/2 has such fields only if they were made of an extended CONNECT.
+    let possible = request.version() >= Version::HTTP_11 && request.body().is_end_stream();
     (named && possible && !hop::lists(protocol, "h2c")).then(|| protocol.clone())
 }
 

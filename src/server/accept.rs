@@ -2,12 +2,12 @@
 
 use super::{
     Options, Timeouts,
-    connection::{self, Session},
+    connection::{self, Session, Speech},
     drain::{Accepting, Connections, Stage},
     listen,
     memory::Memory,
 };
-use crate::message::{ConnectionInfo, Handler};
+use crate::message::{ConnectionInfo, Handler, Scheme};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -27,8 +27,10 @@ pub struct Acceptor<H> {
     /// Gone with the accept loop.
     _accepting: Accepting,
     timeouts: Timeouts,
+    speech: Speech,
     memory: Memory,
-    /// How many more connections may be open: the rest wait in the kernel's queue.
+    /// How many more connections may be open: the rest wait in the kernel's queue. One that has several requests answered at
+    /// the same time counts as that many.
     room: Arc<Semaphore>,
 }
 
@@ -41,6 +43,7 @@ impl<H: Handler> Acceptor<H> {
             _accepting: connections.accepting(),
             connections,
             timeouts: options.timeouts,
+            speech: if options.h2c { Speech::Either } else { Speech::Http1 },
             memory: Memory::start(),
             room,
         }
@@ -95,10 +98,17 @@ impl<H: Handler> Acceptor<H> {
     fn spawn(&self, socket: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit) {
         let Ok(local) = socket.local_addr() else { return };
         let seat = self.connections.enter();
-        let (handler, timeouts, memory) = (self.handler.clone(), self.timeouts, self.memory.clone());
+        let session = Session {
+            handler: self.handler.clone(),
+            info: Arc::new(ConnectionInfo::new(peer, local, Scheme::Http)),
+            timeouts: self.timeouts,
+            memory: self.memory.clone(),
+            seat,
+            room: self.room.clone(),
+        };
+        let speech = self.speech;
         tokio::spawn(async move {
-            let info = Arc::new(ConnectionInfo::new(peer, local));
-            connection::serve(socket, Session { handler: &*handler, info, timeouts, memory, seat }).await;
+            connection::serve(socket, session, speech).await;
             drop(room);
         });
     }

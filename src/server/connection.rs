@@ -1,4 +1,4 @@
-//! One client's connection, from its first byte to its last.
+//! One client's connection, from its first byte to its last; after its first ones, if it speaks HTTP/1.
 //!
 //! While a connection is idle it is no more than a socket and a timer: the HTTP library and its buffers are set up when
 //! bytes arrive, and given back when the connection has been quiet for a while.
@@ -6,14 +6,15 @@
 use super::{
     Timeouts,
     drain::{Seat, Stage},
+    http2,
     link::{Link, Upgrade, Waiting},
     memory::Memory,
     outgoing::Outgoing,
-    tunnel,
+    preface, tunnel,
     wire::Wire,
 };
 use crate::message::{ConnectionInfo, Handler, Tunnel, head::MAX_HEAD};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -29,6 +30,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
+    sync::Semaphore,
     time::{Instant, Sleep, sleep_until, timeout},
 };
 
@@ -64,12 +66,25 @@ impl Transport for TcpStream {
 }
 
 /// A connection, but for its socket: what serves it, what is known of it, and how long it may take.
-pub(super) struct Session<'a, H> {
-    pub(super) handler: &'a H,
+pub(super) struct Session<H> {
+    pub(super) handler: Arc<H>,
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) timeouts: Timeouts,
     pub(super) memory: Memory,
     pub(super) seat: Seat,
+    /// Room for more requests at the same time than one.
+    pub(super) room: Arc<Semaphore>,
+}
+
+/// What a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speech {
+    /// HTTP/1 from the first byte.
+    Http1,
+    /// HTTP/2 (RFC 9113), as was agreed on before.
+    Http2,
+    /// What the first bytes say.
+    Either,
 }
 
 /// How a conversation ended.
@@ -85,11 +100,23 @@ enum End {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut session: Session<'_, H>) {
+pub(super) async fn serve<S: Transport, H: Handler>(mut socket: S, mut session: Session<H>, speech: Speech) {
     let link = Arc::new(Link::new());
-    let mut wire = Wire::new(socket, link.clone());
+    let mut read = BytesMut::new();
+    // Nothing is set up before the client speaks.
+    if speech != Speech::Http1 && session.wait_for_client(&socket, &link).await {
+        let has_begun =
+            speech == Speech::Either && session.prefers_http2(&mut socket, &link, &mut read).await;
+        if has_begun || speech == Speech::Http2 {
+            return Box::pin(http2::serve(socket, session, has_begun)).await;
+        }
+    }
+    serve_http1(Wire::holding(socket, link.clone(), read), session, link).await;
+}
+
+async fn serve_http1<S: Transport, H: Handler>(mut wire: Wire<S>, mut session: Session<H>, link: Arc<Link>) {
     loop {
-        if !wire.is_drained() || session.wait_for_client(&wire, &link).await {
+        if !wire.is_drained() || session.wait_for_client(wire.socket(), &link).await {
             let tunnel = Mutex::new(None);
             // In a box of its own, so that an idle connection does not carry its size.
             let (end, rest, read_buf) = Box::pin(session.converse(wire, &link, &tunnel)).await;
@@ -111,9 +138,9 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut session: Sess
     }
 }
 
-impl<H: Handler> Session<'_, H> {
+impl<H: Handler> Session<H> {
     /// Waits for the client's next bytes; false when there will be none, or it has taken too long.
-    async fn wait_for_client<S: Transport>(&mut self, wire: &Wire<S>, link: &Link) -> bool {
+    async fn wait_for_client<S: Transport>(&mut self, socket: &S, link: &Link) -> bool {
         loop {
             let stage = *self.seat.stage.borrow_and_update();
             let deadline = match link.waiting() {
@@ -122,10 +149,27 @@ impl<H: Handler> Session<'_, H> {
             };
             tokio::select! {
                 biased;
-                readable = poll_fn(|cx| wire.socket().poll_readable(cx)) => return readable,
+                readable = poll_fn(|cx| socket.poll_readable(cx)) => return readable,
                 () = sleep_until(deadline.unwrap_or_else(|| Instant::now() + FAR)) => return false,
                 _ = self.seat.stage.changed() => {}
             }
+        }
+    }
+
+    /// Whether the client begins with HTTP/2. Where it takes too long for that, HTTP/1 refuses what it has sent.
+    async fn prefers_http2<S: Transport>(
+        &mut self,
+        socket: &mut S,
+        link: &Link,
+        read: &mut BytesMut,
+    ) -> bool {
+        link.head_started();
+        let late = Instant::now() + self.timeouts.read.unwrap_or(FAR);
+        tokio::select! {
+            biased;
+            is_next = preface::is_next(socket, read) => is_next,
+            () = sleep_until(late) => false,
+            _ = self.seat.stage.wait_for(|stage| *stage == Stage::Over) => false,
         }
     }
 
@@ -146,7 +190,7 @@ impl<H: Handler> Session<'_, H> {
         link: &Arc<Link>,
         tunnel: &Mutex<Option<Tunnel>>,
     ) -> (End, Wire<S>, Bytes) {
-        let (handler, info, seat) = (self.handler, &self.info, &self.seat);
+        let (handler, info, seat) = (&*self.handler, &self.info, &self.seat);
         let service = service_fn(move |request| answer(handler, info, seat, link, tunnel, request));
         let mut http = http1::Builder::new();
         // All deadlines are this connection's own; none of them needs the library's timer. (`pipeline_flush` must stay
@@ -186,42 +230,33 @@ impl<H: Handler> Session<'_, H> {
     fn poll_deadline(
         &self,
         cx: &mut Context<'_>,
-        mut timer: Pin<&mut Sleep>,
+        timer: Pin<&mut Sleep>,
         stage: Stage,
         link: &Link,
     ) -> Poll<Option<End>> {
-        loop {
-            let waiting = link.waiting();
-            let deadline = match waiting {
-                None => return Poll::Pending,
-                Some(Waiting::Blocked(since)) => self.timeouts.write.map(|limit| since + limit),
-                Some(Waiting::Head(since)) => self.timeouts.read.map(|limit| since + limit),
-                Some(Waiting::Idle(since)) => {
-                    let park = since + self.park_after();
-                    Some(self.idle_deadline(stage, since, link).map_or(park, |idle| idle.min(park)))
-                }
-            };
-            let Some(deadline) = deadline else { return Poll::Pending };
-            if deadline > Instant::now() {
-                // A timer that is due earlier wakes us for nothing; setting it anew for each message costs more.
-                if deadline < timer.deadline() || timer.is_elapsed() {
-                    timer.as_mut().reset(deadline);
-                }
-                ready!(timer.as_mut().poll(cx));
-                continue;
+        let waiting = link.waiting();
+        let deadline = match waiting {
+            None => return Poll::Pending,
+            Some(Waiting::Blocked(since)) => self.timeouts.write.map(|limit| since + limit),
+            Some(Waiting::Head(since)) => self.timeouts.read.map(|limit| since + limit),
+            Some(Waiting::Idle(since)) => {
+                let park = since + self.park_after();
+                Some(self.idle_deadline(stage, since, link).map_or(park, |idle| idle.min(park)))
             }
-            return Poll::Ready(match waiting {
-                Some(Waiting::Blocked(_)) => {
-                    let _ = self.info.cut.set("client write timeout");
-                    Some(End::Broken)
-                }
-                Some(Waiting::Head(_)) => {
-                    link.expire_head();
-                    None
-                }
-                _ => Some(End::Quiet),
-            });
-        }
+        };
+        let Some(deadline) = deadline else { return Poll::Pending };
+        ready!(has_passed(deadline, cx, timer));
+        Poll::Ready(match waiting {
+            Some(Waiting::Blocked(_)) => {
+                let _ = self.info.cut.set("client write timeout");
+                Some(End::Broken)
+            }
+            Some(Waiting::Head(_)) => {
+                link.expire_head();
+                None
+            }
+            _ => Some(End::Quiet),
+        })
     }
 
     fn park_after(&self) -> Duration {
@@ -234,8 +269,20 @@ impl<H: Handler> Session<'_, H> {
         let streaming = self.seat.streaming();
         let (socket, held) = wire.into_parts();
         let early = [read_buf, &held].concat();
-        tunnel::run(socket, &early, tunnel, streaming).await;
+        tunnel::run(socket, &early, tunnel, streaming.closing()).await;
     }
+}
+
+/// Ready when this moment has come.
+pub(super) fn has_passed(deadline: Instant, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
+    while deadline > Instant::now() {
+        // A timer that is due earlier wakes us for nothing; setting it anew for each message costs more.
+        if deadline < timer.deadline() || timer.is_elapsed() {
+            timer.as_mut().reset(deadline);
+        }
+        ready!(timer.as_mut().poll(cx));
+    }
+    Poll::Ready(())
 }
 
 fn finished(done: hyper::Result<()>, link: &Link) -> End {
@@ -282,7 +329,8 @@ async fn answer<H: Handler>(
     Ok(reply.response.map(|body| Outgoing::new(body, link.clone(), streaming)))
 }
 
-fn is_event_stream(content_type: Option<&HeaderValue>) -> bool {
+/// Whether this says that a body has no end of its own.
+pub(super) fn is_event_stream(content_type: Option<&HeaderValue>) -> bool {
     const TYPE: &[u8] = b"text/event-stream";
     content_type
         .and_then(|value| value.as_bytes().get(..TYPE.len()))

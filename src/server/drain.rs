@@ -141,6 +141,12 @@ impl Drop for Seat {
     }
 }
 
+/// Waits until what has no end of its own is to end.
+pub(super) async fn closing(mut stage: watch::Receiver<Stage>) {
+    // Whoever waits has a place, and with it the sender.
+    let _ = stage.wait_for(|stage| *stage >= Stage::Closing).await;
+}
+
 /// The mark of a WebSocket or event stream.
 pub(super) struct Streaming {
     connections: Arc<Connections>,
@@ -154,9 +160,8 @@ impl Streaming {
     }
 
     /// Waits until it is to end.
-    pub(super) async fn closing(&mut self) {
-        // The sender lives as long as this mark.
-        let _ = self.stage.wait_for(|stage| *stage >= Stage::Closing).await;
+    pub(super) async fn closing(self) {
+        closing(self.stage.clone()).await;
     }
 }
 
@@ -175,7 +180,8 @@ mod tests {
     async fn streams_are_closed_when_only_they_are_left() {
         let connections = Connections::new();
         let (accepting, busy, streamer) = (connections.accepting(), connections.enter(), connections.enter());
-        let mut stream = streamer.streaming();
+        let stream = streamer.streaming();
+        let mut closing = Box::pin(closing(stream.stage.clone()));
         let drained = tokio::spawn({
             let connections = connections.clone();
             async move { connections.drain().await }
@@ -185,7 +191,7 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!stream.must_close(), "a request is still in flight");
         drop(busy);
-        stream.closing().await;
+        (&mut closing).await;
         assert!(!drained.is_finished());
         drop((stream, streamer));
         drained.await.unwrap();

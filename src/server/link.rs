@@ -158,22 +158,22 @@ impl Link {
 
 /// A moment in milliseconds since the connection began, or none.
 #[derive(Default)]
-struct Stamp(AtomicU64);
+pub(super) struct Stamp(AtomicU64);
 
 impl Stamp {
-    fn set(&self, epoch: Instant) {
+    pub(super) fn set(&self, epoch: Instant) {
         self.0.store(epoch.elapsed().as_millis() as u64 + 1, Relaxed);
     }
 
-    fn clear(&self) {
+    pub(super) fn clear(&self) {
         self.0.store(0, Relaxed);
     }
 
-    fn is_set(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.0.load(Relaxed) != 0
     }
 
-    fn get(&self, epoch: Instant) -> Option<Instant> {
+    pub(super) fn get(&self, epoch: Instant) -> Option<Instant> {
         let stamp = self.0.load(Relaxed).checked_sub(1)?;
         Some(epoch + Duration::from_millis(stamp))
     }

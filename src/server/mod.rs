@@ -6,10 +6,16 @@
 mod accept;
 mod connection;
 mod drain;
+mod flow;
+mod frames;
+mod http2;
 mod link;
 mod listen;
 mod memory;
 mod outgoing;
+mod preface;
+mod sending;
+mod socket;
 mod tunnel;
 mod wire;
 
@@ -26,6 +32,8 @@ pub struct Options {
     pub address: Option<IpAddr>,
     /// Port to listen on; 0 lets the kernel choose one.
     pub port: u16,
+    /// Whether clients may begin with HTTP/2 without having asked (RFC 9113 §3.3).
+    pub h2c: bool,
     /// How long clients may take.
     pub timeouts: Timeouts,
 }

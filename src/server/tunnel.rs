@@ -1,6 +1,5 @@
 //! A connection that has switched to another protocol: bytes both ways until both sides have ended.
 
-use super::drain::Streaming;
 use crate::message::Tunnel;
 use hyper_util::rt::TokioIo;
 use std::{
@@ -11,8 +10,8 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional};
 
 /// Copies until both sides have closed their direction (one may go on when the other has ended), one of them fails, or
-/// the server goes away. `early` is what the client has sent already.
-pub(super) async fn run<S>(mut client: S, early: &[u8], tunnel: Tunnel, mut streaming: Streaming)
+/// the server is `closing`. `early` is what the client has sent already.
+pub(super) async fn run<S>(mut client: S, early: &[u8], tunnel: Tunnel, closing: impl Future<Output = ()>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -24,7 +23,7 @@ where
     tokio::select! {
         // However it has ended, it has ended.
         _ = copied => {}
-        () = streaming.closing() => {}
+        () = closing => {}
     }
     (tunnel.ended)(worker.read);
     // A closed socket tells the client to connect again, to whoever serves next.

@@ -57,6 +57,12 @@ impl<S> Wire<S> {
         Self { socket, link, state: State::Head, held: BytesMut::new(), passable: 0, fresh: false }
     }
 
+    /// The same, when this was read from it already.
+    pub(super) fn holding(socket: S, link: Arc<Link>, held: BytesMut) -> Self {
+        let fresh = !held.is_empty();
+        Self { held, fresh, ..Self::new(socket, link) }
+    }
+
     /// The socket alone, to wait for it.
     pub(super) fn socket(&self) -> &S {
         &self.socket

@@ -22,7 +22,7 @@ use std::{
 use thrust::{
     cache::Cache,
     config::Config,
-    message::ConnectionInfo,
+    message::{ConnectionInfo, Scheme},
     observe::Observe,
     proxy::{Proxy, RequestBody},
     upstream::Upstream,
@@ -101,7 +101,8 @@ impl Stage {
         let upstream = runtime.block_on(async { Upstream::start(config.upstream(None, false)) });
         let proxy = Proxy::new(config.proxy, config.files, config.encode, upstream, cache.clone(), observe);
         let local = (Ipv4Addr::LOCALHOST, 80).into();
-        let connection = Arc::new(ConnectionInfo::new((Ipv4Addr::LOCALHOST, 50_000).into(), local));
+        let connection =
+            Arc::new(ConnectionInfo::new((Ipv4Addr::LOCALHOST, 50_000).into(), local, Scheme::Http));
         let stage = Self { proxy, connection, cache, runtime };
         for head in [MINIMAL, BROWSER, ENCODED] {
             assert_eq!(stage.await_answer(head).summary().1, "miss");

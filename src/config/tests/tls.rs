@@ -12,7 +12,7 @@ fn with<'a>(one: &[(&'a str, &'a str)], other: &[(&'a str, &'a str)]) -> Vec<(&'
 #[test]
 fn it_is_off_unless_it_is_asked_for() {
     let config = config(&[("THRUST_HTTPS_PORT", "8443"), ("STORAGE_PATH", "/x"), ("EAB_KID", "mine")]);
-    assert_eq!((config.tls, config.http2, config.h2c), (Options::Off, false, false));
+    assert_eq!((config.tls, config.http2, config.server.h2c), (Options::Off, false, false));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn every_setting_of_it_is_taken() {
     assert_eq!(acme.storage, PathBuf::from("/storage"));
     let hsts = Some(Duration::from_secs(86_400));
     assert_eq!(config.https, Https { port: 8443, redirect_port: Some(443), health_path: None, hsts });
-    assert_eq!((config.server.port, config.h2c, &config.proxy.trust), (8080, true, &Trust::Everyone));
+    assert_eq!((config.server.port, config.server.h2c, &config.proxy.trust), (8080, true, &Trust::Everyone));
 }
 
 #[test]

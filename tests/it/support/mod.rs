@@ -7,6 +7,7 @@ pub mod client;
 pub mod coding;
 pub mod crowd;
 pub mod folder;
+pub mod http2;
 pub mod latch;
 pub mod load;
 pub mod message;

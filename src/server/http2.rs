@@ -1,0 +1,230 @@
+//! One client's connection that speaks HTTP/2 (RFC 9113), with as many requests at the same time as it likes, within
+//! bounds.
+//!
+//! The library keeps the rules of the protocol; what the client may keep us waiting for, and what it may cost us, is ours.
+
+use super::{
+    Timeouts,
+    connection::{Session, Transport, has_passed, is_event_stream},
+    drain::{self, Stage},
+    flow::{Flow, Stream},
+    link::Waiting,
+    sending::Sending,
+    socket::Socket,
+    tunnel,
+};
+use crate::message::{
+    ConnectionInfo, Handler, Reply, Tunnel,
+    head::{MAX_FIELDS, MAX_HEAD},
+    http2,
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http2::Builder, service::service_fn, upgrade::OnUpgrade};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Requests at the same time. Browsers want a hundred and more; what they cost is bounded for all connections together.
+const MAX_STREAMS: u32 = 128;
+/// How much of a request's body, and of all bodies of a connection, may wait for the worker to take it.
+const WINDOWS: (u32, u32) = (256 * 1024, 1024 * 1024);
+/// How much of a response's body is taken from its source before the client has room for it.
+const SEND_BUFFER: usize = 64 * 1024;
+/// The largest list of fields, with what HTTP/2 adds to each (RFC 9113 §6.5.2), and with some more for cookies that come in
+/// many pieces. What is larger is refused by the library, and not logged.
+const MAX_LIST: u32 = (MAX_HEAD + 4 * 32 * MAX_FIELDS) as u32;
+/// Streams that the client has reset before anybody looked at them.
+const MAX_UNSEEN_RESETS: usize = 32;
+/// Streams that were reset for what the client did wrong, in a connection's whole life.
+const MAX_FAULTS: usize = 128;
+/// How long a client that is told to go may take to have its last requests on their way…
+const GRACE: Duration = Duration::from_millis(500);
+/// … and one that has not asked for anything yet.
+const GRACE_FIRST: Duration = Duration::from_secs(1);
+/// How long a connection that is done is still read from, so that the client gets to read its end.
+const LINGER: Duration = Duration::from_secs(2);
+/// Longer than any connection waits.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// What every request of a connection needs.
+struct Shared<H> {
+    handler: Arc<H>,
+    info: Arc<ConnectionInfo>,
+    flow: Arc<Flow>,
+}
+
+/// Serves one connection to its end. Its preface is still to come, or `has_begun` and was read.
+pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<H>, has_begun: bool) {
+    let Session { handler, info, timeouts, memory, seat, room } = session;
+    let flow = Arc::new(Flow::new(seat, room));
+    let shared = Arc::new(Shared { handler, info: info.clone(), flow: flow.clone() });
+    let service = service_fn(move |request| answer(shared.clone(), request));
+    let socket = TokioIo::new(Socket::new(socket, flow.clone(), has_begun));
+    let mut conn = pin!(builder().serve_connection(socket, service));
+    let mut timer = pin!(sleep_until(Instant::now() + FAR));
+    let mut watch = Watch { flow: flow.clone(), info, timeouts, leaving: None };
+    let mut stage = flow.stage();
+    loop {
+        let now = *stage.borrow_and_update();
+        let turn = poll_fn(|cx| {
+            if let Poll::Ready(done) = conn.as_mut().poll(cx) {
+                let _ = done.inspect_err(|error| tracing::debug!(%error, "connection broken"));
+                return Poll::Ready(Turn::End);
+            }
+            watch.poll(cx, now, timer.as_mut())
+        });
+        let turn = tokio::select! {
+            biased;
+            turn = turn => turn,
+            _ = stage.changed() => Turn::Next,
+            () = flow.changed() => Turn::Next,
+        };
+        match turn {
+            Turn::Next => {}
+            Turn::Leave => conn.as_mut().graceful_shutdown(),
+            Turn::End => return memory.freed(),
+        }
+    }
+}
+
+/// What comes next.
+enum Turn {
+    /// The same again.
+    Next,
+    /// The client is told that no more requests are taken; those that it has sent are answered.
+    Leave,
+    /// Nothing.
+    End,
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(WINDOWS.0)
+        .initial_connection_window_size(WINDOWS.1)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(MAX_LIST)
+        .max_pending_accept_reset_streams(MAX_UNSEEN_RESETS)
+        .max_local_error_reset_streams(MAX_FAULTS)
+        .enable_connect_protocol();
+    builder
+}
+
+/// Watches the clock.
+struct Watch {
+    flow: Arc<Flow>,
+    info: Arc<ConnectionInfo>,
+    timeouts: Timeouts,
+    /// Since when the client is told to go.
+    leaving: Option<Instant>,
+}
+
+impl Watch {
+    /// Ready when the server is going away, or the client has kept us waiting for too long.
+    fn poll(&mut self, cx: &mut Context<'_>, stage: Stage, timer: Pin<&mut Sleep>) -> Poll<Turn> {
+        if stage == Stage::Over {
+            let _ = self.info.cut.set("shutdown");
+            return Poll::Ready(Turn::End);
+        }
+        if stage != Stage::Serving && self.leaving.is_none() {
+            return Poll::Ready(self.leave());
+        }
+        let waiting = self.flow.waiting();
+        let Some(deadline) = self.deadline(waiting) else { return Poll::Pending };
+        ready!(has_passed(deadline, cx, timer));
+        Poll::Ready(match waiting {
+            Some(Waiting::Idle(_)) if self.leaving.is_none() => self.leave(),
+            Some(Waiting::Blocked(_)) => {
+                let _ = self.info.cut.set("client write timeout");
+                Turn::End
+            }
+            _ => Turn::End,
+        })
+    }
+
+    fn leave(&mut self) -> Turn {
+        self.leaving = Some(Instant::now());
+        Turn::Leave
+    }
+
+    /// How long the client may keep us waiting.
+    fn deadline(&self, waiting: Option<Waiting>) -> Option<Instant> {
+        if let Some(since) = self.flow.closing_since() {
+            return Some(since + LINGER);
+        }
+        match (waiting?, self.leaving) {
+            (Waiting::Blocked(since), _) => self.timeouts.write.map(|limit| since + limit),
+            (Waiting::Head(since), _) => self.timeouts.read.map(|limit| since + limit),
+            (Waiting::Idle(since), None) => self.timeouts.idle.map(|limit| since + limit),
+            (Waiting::Idle(since), Some(told)) if self.flow.has_served() => Some(since.max(told) + GRACE),
+            (Waiting::Idle(_), Some(told)) => Some(told + GRACE_FIRST),
+        }
+    }
+}
+
+/// One request through the handler, and what the connection has to add to the response.
+async fn answer<H: Handler>(
+    shared: Arc<Shared<H>>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Sending<H::Body>>, Infallible> {
+    let mut stream = shared.flow.begin().await;
+    let bodiless = request.method() == Method::HEAD;
+    let switch = request.extensions_mut().remove::<OnUpgrade>();
+    let (mut head, body) = request.into_parts();
+    let Reply { mut response, tunnel } = match http2::settle(&mut head) {
+        Ok(()) => shared.handler.handle(&shared.info, Request::from_parts(head, body)).await,
+        Err(refusal) => shared.handler.refuse(&shared.info, http2::refused(&head, refusal)).into(),
+    };
+    match (switch, tunnel) {
+        (Some(switch), Some(tunnel)) => {
+            *response.status_mut() = StatusCode::OK;
+            http2::open(response.headers_mut());
+            tokio::spawn(Box::pin(run_tunnel(switch, tunnel, stream)));
+            return Ok(response.map(|body| Sending::new(body, None)));
+        }
+        // To the client every success would be a tunnel (RFC 9110 §9.3.6).
+        (Some(_), None) if response.status().is_success() => *response.status_mut() = StatusCode::BAD_GATEWAY,
+        _ => {}
+    }
+    http2::undress(response.headers_mut());
+    let is_stream = is_event_stream(response.headers().get(header::CONTENT_TYPE));
+    let stage = is_stream.then(|| stream.endless());
+    let bodiless = bodiless || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if bodiless {
+        announce(&mut response);
+    }
+    Ok(response.map(|body| {
+        let sending = Sending::new(body, Some(stream));
+        match stage {
+            _ if bodiless => sending.silenced(),
+            Some(stage) => sending.closed_at_the_end(stage, shared.info.clone()),
+            None => sending,
+        }
+    }))
+}
+
+/// As over HTTP/1, a response without its body says how long that would be.
+fn announce<B: Body>(response: &mut Response<B>) {
+    if let Some(length @ 1..) = response.body().size_hint().exact() {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+}
+
+/// The stream belongs to the other protocol now.
+async fn run_tunnel(switch: OnUpgrade, tunnel: Tunnel, mut stream: Stream) {
+    let closing = drain::closing(stream.endless());
+    match switch.await {
+        Ok(client) => tunnel::run(TokioIo::new(client), &[], tunnel, closing).await,
+        // The client has left before it heard of it.
+        Err(_) => (tunnel.ended)(0),
+    }
+}
