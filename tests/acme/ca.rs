@@ -3,6 +3,7 @@
 use crate::wait_until;
 use rcgen::{CertificateParams, KeyPair};
 use std::{
+    env,
     fs::{self, File},
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
@@ -21,11 +22,13 @@ pub struct Kind {
     pub eab: bool,
     /// How long its certificates hold, in seconds.
     pub lifetime: u32,
+    /// It says when a certificate is to be renewed (RFC 9773).
+    pub advises: bool,
 }
 
 impl Default for Kind {
     fn default() -> Self {
-        Self { eab: false, lifetime: 90 * 24 * 3600 }
+        Self { eab: false, lifetime: 90 * 24 * 3600, advises: false }
     }
 }
 
@@ -96,6 +99,18 @@ pub struct Ca {
 }
 
 impl Ca {
+    /// Tells it to want this certificate (PEM) to be renewed between these times (RFC 3339).
+    pub fn advise(papers: &Papers, ports: Ports, certificate: &str, window: [&str; 2]) {
+        let advice = serde_json::json!({ "suggestedWindow": { "start": window[0], "end": window[1] } });
+        let body = serde_json::json!({ "Certificate": certificate, "ARIResponse": advice.to_string() });
+        let told = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail", "--data", &body.to_string(), "--cacert"])
+            .arg(papers.roots())
+            .arg(format!("https://127.0.0.1:{}/set-renewal-info/", ports.others[0]))
+            .status();
+        assert!(told.unwrap().success(), "the authority does not take advice");
+    }
+
     /// Starts it and waits until it can be reached. It refuses three of five nonces.
     pub fn start(papers: &Papers, ports: Ports, kind: Kind) -> Self {
         let config = papers.path("config.json");
@@ -109,7 +124,7 @@ impl Ca {
             .stderr(log(&papers.path("dns.log")))
             .spawn()
             .expect("pebble-challtestsrv of the package pebble is needed");
-        let pebble = Command::new("pebble")
+        let pebble = Command::new(program(kind))
             .arg("-config")
             .arg(&config)
             .args(["-strict", "-dnsserver", &format!("127.0.0.1:{}", ports.dns)])
@@ -126,6 +141,18 @@ impl Ca {
         }
         ca
     }
+}
+
+/// Debian's stable release has a pebble that gives no advice; `bin/test` unpacks a newer one.
+fn program(kind: Kind) -> PathBuf {
+    if !kind.advises {
+        return PathBuf::from("pebble");
+    }
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from(env::var_os("HOME").unwrap()).join(".cache"));
+    let newer = cache.join("thrust/pebble/usr/bin/pebble");
+    assert!(newer.exists(), "{} is missing: bin/test puts it there", newer.display());
+    newer
 }
 
 impl Drop for Ca {
@@ -150,6 +177,8 @@ fn configuration(papers: &Papers, ports: Ports, kind: Kind) -> String {
         "externalAccountMACKeys": { "kid-1": EAB_KEY },
         "domainBlocklist": ["blocked.example"],
         "certificateValidityPeriod": kind.lifetime,
+        // What newer versions call it.
+        "profiles": { "default": { "description": "", "validityPeriod": kind.lifetime } },
     } })
     .to_string()
 }

@@ -201,6 +201,28 @@ async fn short_lived_certificates_are_renewed_once_for_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn renewed_when_the_authority_asks_for_it() {
+    let scene = Scene::new();
+    let kind = Kind { advises: true, ..Kind::default() };
+    let (_ca, _site) = (scene.ca(kind), scene.plain().await);
+    let manager = scene.manage(scene.options());
+    scene.wait_for_certificate();
+    wait_until("that is written down", || scene.history(DOMAIN)["method"] == "http-01");
+    drop(manager);
+
+    let file = fs::read_to_string(scene.kept().join(format!("{DOMAIN}.pem"))).unwrap();
+    let certificate = &file[file.find("-----BEGIN CERTIFICATE").unwrap()..];
+    Ca::advise(&scene.papers, scene.ports, certificate, ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]);
+    // One that has only just come would be kept for an hour all the same.
+    fs::remove_file(scene.kept().join(format!("{DOMAIN}.json"))).unwrap();
+    let _manager = scene.manage(scene.options());
+    wait_until("it is renewed", || scene.store.of(DOMAIN).len() == 3);
+    let [_, old, new] = scene.store.of(DOMAIN).try_into().unwrap();
+    assert_ne!(old, new);
+    assert_eq!(scene.papers.orders(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn failed_validations_stay_within_the_limit_also_after_a_restart() {
     let scene = Scene::new();
     let _ca = scene.ca(Kind::default());
