@@ -48,7 +48,10 @@ impl Manager {
         let mut keepers = JoinSet::new();
         for domain in options.domains {
             let mut keeper = Keeper::new(domain, shared.clone());
-            keeper.adopt(keeper.files.read(&shared.accounts.storage));
+            match keeper.files.read(&shared.accounts.storage) {
+                Ok(found) => drop(keeper.adopt(found)),
+                Err(error) => keeper.complain_of_reading(&error),
+            }
             keepers.spawn(keeper.run());
         }
         Ok(Self { _keepers: keepers })
@@ -136,7 +139,9 @@ impl Keeper {
     /// Without end.
     async fn run(mut self) {
         loop {
-            self.look().await;
+            if let Err(error) = self.look().await {
+                self.complain_of_reading(&error);
+            }
             self.ask().await;
             let wait = self.due().duration_since(SystemTime::now()).unwrap_or_default();
             if wait.is_zero() {
@@ -148,21 +153,16 @@ impl Keeper {
     }
 
     /// Takes what another process has put into the folder. Whether there was something.
-    async fn look(&mut self) -> bool {
+    async fn look(&mut self) -> io::Result<bool> {
         let files = self.files.clone();
-        let found = off_thread(&self.shared.accounts.storage, move |storage| files.read(storage)).await;
-        self.adopt(found)
+        let found = off_thread(&self.shared.accounts.storage, move |storage| files.read(storage)).await?;
+        Ok(self.adopt(found))
     }
 
-    fn adopt(&mut self, found: io::Result<Texts>) -> bool {
-        let found = match found {
-            Ok(found) if found != self.seen => found,
-            Ok(_) => return false,
-            Err(error) => {
-                tracing::warn!(domain = self.domain, %error, "cannot read a certificate's files");
-                return false;
-            }
-        };
+    fn adopt(&mut self, found: Texts) -> bool {
+        if found == self.seen {
+            return false;
+        }
         if let Some(text) = found.certificate.as_ref().filter(|_| found.certificate != self.seen.certificate)
         {
             match Certificate::parse(text) {
@@ -183,6 +183,10 @@ impl Keeper {
     fn complain(&self, file: &str, error: &dyn fmt::Display) {
         let path = self.shared.accounts.storage.path(file);
         tracing::warn!(path = %path.display(), %error, "this file is broken and is not used");
+    }
+
+    fn complain_of_reading(&self, error: &io::Error) {
+        tracing::warn!(domain = self.domain, %error, "cannot read a certificate's files");
     }
 
     fn hold(&mut self, certificate: Certificate) {
@@ -225,19 +229,29 @@ impl Keeper {
     /// Orders a certificate, unless another process on the same folder has done so while we waited for our turn.
     async fn attempt(&mut self) {
         let client = self.shared.client.afresh();
-        let failure = match lock(&self.shared.accounts.storage, &self.domain).await {
-            Ok(_lock) => {
-                if self.look().await {
-                    return;
-                }
-                let outcome = self.obtain(&client).await;
-                self.conclude(outcome, &client).await
-            }
-            Err(error) => self.fail(error.into(), &client),
-        };
-        if let Some((error, retry)) = failure {
+        if let Err(error) = self.order_in_turn(&client).await {
+            let now = SystemTime::now();
+            let retry = self.history.retry_at(now, &self.shared.pace).unwrap_or(now);
+            let retry = httpdate::fmt_http_date(retry);
             let held = self.held.is_some();
             tracing::error!(domain = self.domain, %error, retry, held, "cannot obtain a certificate");
+        }
+    }
+
+    async fn order_in_turn(&mut self, client: &Client) -> Result<(), Failure> {
+        let storage = self.shared.accounts.storage.clone();
+        let turn = async {
+            let lock = lock(&storage, &self.domain).await?;
+            // What cannot be read may be a certificate: then none is ordered.
+            Ok::<_, io::Error>((lock, self.look().await?))
+        };
+        match turn.await {
+            Ok((_, true)) => Ok(()),
+            Ok((_lock, false)) => {
+                let outcome = self.obtain(client).await;
+                self.conclude(outcome, client).await
+            }
+            Err(error) => Err(self.failed(error.into(), client)),
         }
     }
 
@@ -277,14 +291,14 @@ impl Keeper {
         &mut self,
         outcome: Result<(Obtained, Method), Failure>,
         client: &Client,
-    ) -> Option<(Failure, String)> {
-        let mut failure = None;
-        match outcome {
+    ) -> Result<(), Failure> {
+        let outcome = match outcome {
             Ok((Obtained { pem, certificate }, method)) => {
                 self.history.succeeded(SystemTime::now(), method);
                 self.save(self.files.certificate.clone(), pem.clone()).await;
                 self.seen.certificate = Some(pem);
                 self.hold(certificate);
+                Ok(())
             }
             Err(error) => {
                 if error.is_lost_account()
@@ -292,14 +306,14 @@ impl Keeper {
                 {
                     tracing::warn!(%error, "cannot remove an ACME account that the server does not know");
                 }
-                failure = self.fail(error, client);
+                Err(self.failed(error, client))
             }
-        }
+        };
         if let Ok(text) = serde_json::to_string(&self.history) {
             self.save(self.files.history.clone(), text.clone()).await;
             self.seen.history = Some(text);
         }
-        failure
+        outcome
     }
 
     async fn save(&self, file: String, text: String) {
@@ -311,12 +325,11 @@ impl Keeper {
         }
     }
 
-    /// Decides when to try again. What failed, and when that is.
-    fn fail(&mut self, error: Failure, client: &Client) -> Option<(Failure, String)> {
+    /// Decides when to try again.
+    fn failed(&mut self, error: Failure, client: &Client) -> Failure {
         let (now, pace) = (SystemTime::now(), &self.shared.pace);
         self.history.failed(now, error.kind(), client.asked_to_wait(), pace, fastrand::f64());
-        let retry = self.history.retry_at(now, pace).unwrap_or(now);
-        Some((error, httpdate::fmt_http_date(retry)))
+        error
     }
 }
 

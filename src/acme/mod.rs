@@ -1,13 +1,13 @@
 //! Certificates by ACME (RFC 8555): ordered at start, kept in a folder, renewed in time.
 //!
 //! Begin with [`Manager`]: each domain has a task and a certificate of its own, and no other domain's failure touches it.
-//! What was obtained and what was tried is in the folder ([`storage`]), so that neither a restart nor a second process on
-//! the same folder orders again. When something is due is decided by pure functions of times ([`renew`], [`history`]).
+//! What was obtained and what was tried is in the folder (`storage.rs`), so that neither a restart nor a second process on
+//! the same folder orders again. When something is due is decided by pure functions of times (`renew.rs`, `history.rs`).
 //! Nothing here knows a listener: what the certificate authority (CA) is to see is shown through [`Tokens`] and
 //! [`Certificates`].
 //!
 //! Let's Encrypt allows 5 failed validations an hour for a name and an account, 50 certificates a week for a registered
-//! domain, 5 a week for the same name, and 300 orders in 3 hours for an account. The first is kept by [`history`], also
+//! domain, 5 a week for the same name, and 300 orders in 3 hours for an account. The first is kept by `history.rs`, also
 //! across restarts; the others are out of reach as long as the folder is kept, since a name orders again only when its
 //! certificate ages, and ever more rarely while that fails.
 

@@ -68,7 +68,7 @@ pub struct Pace {
     pub most: Duration,
     /// How often the folder is looked at for what another process has obtained.
     pub poll: Duration,
-    /// The time in which [`FAILED_VALIDATIONS`](super::history) may happen; an hour.
+    /// The time in which a CA counts failed validations, of which there are five at most.
     pub window: Duration,
 }
 

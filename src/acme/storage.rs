@@ -2,7 +2,7 @@
 //!
 //! Each CA has a folder of its own inside, so that certificates of a test CA are never taken for real ones. In it are
 //! `account.json`, and of each domain `NAME.pem` (key, then chain: in one file they change together), `NAME.json` (its
-//! [`History`](super::history::History)) and `NAME.lock`.
+//! `History`) and `NAME.lock`.
 
 use super::StartError;
 use std::{

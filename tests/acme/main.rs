@@ -220,6 +220,7 @@ async fn renewed_when_the_authority_asks_for_it() {
     let [_, old, new] = scene.store.of(DOMAIN).try_into().unwrap();
     assert_ne!(old, new);
     assert_eq!(scene.papers.orders(), 2);
+    assert_eq!(scene.papers.logged("is a replacement of"), 1, "the authority is told which one it replaces");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,6 +279,17 @@ async fn broken_files_are_replaced() {
     }
     let _manager = scene.manage(scene.options());
     scene.wait_for_certificate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_cannot_be_read_just_now_is_not_ordered_again() {
+    let scene = Scene::new();
+    let (_ca, _site) = (scene.ca(Kind::default()), scene.plain().await);
+    fs::create_dir_all(scene.kept().join(format!("{DOMAIN}.pem"))).unwrap();
+    let domains = vec![DOMAIN.to_owned(), "other.example".to_owned()];
+    let _manager = scene.manage(Options { domains, ..scene.options() });
+    wait_until("another name has one", || !scene.store.of("other.example").is_empty());
+    assert_eq!(scene.papers.orders(), 1);
 }
 
 #[tokio::test]
