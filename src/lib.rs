@@ -10,6 +10,7 @@
 //!
 //! `ARCHITECTURE.md` has the map and the decisions.
 
+pub mod acme;
 pub mod app;
 pub mod cache;
 pub mod cli;

@@ -9,7 +9,8 @@ use std::{
 };
 
 /// Each module and all that it may import. Only `app`, `cli` and the program itself know everything.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
+    ("acme", &[]),
     ("message", &[]),
     ("observe", &[]),
     ("process", &[]),

@@ -1,0 +1,126 @@
+//! A certificate as it lies in the folder, and what has to be known of it.
+
+use super::renew::Validity;
+use instant_acme::CertificateIdentifier;
+use rustls::{
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, Der, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
+use std::sync::Arc;
+use x509_cert::{
+    Certificate as Parsed,
+    der::{Decode, Encode},
+    ext::pkix::AuthorityKeyIdentifier,
+};
+
+/// A chain and its key, which fit each other.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// For handshakes.
+    pub key: Arc<CertifiedKey>,
+    /// From when until when it holds.
+    pub validity: Validity,
+    /// How a CA with renewal information knows it (RFC 9773 §4.1); none for one without the fields that takes.
+    pub id: Option<CertificateIdentifier<'static>>,
+}
+
+impl Certificate {
+    /// Reads a key and the chain behind it from PEM, the certificate itself first.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(pem: &str) -> Result<Self, String> {
+        let key =
+            PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("no key: {error}"))?;
+        let chain = CertificateDer::pem_slice_iter(pem.as_bytes())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("no certificate: {error}"))?;
+        let leaf = chain.first().ok_or("there is no certificate in it")?;
+        let leaf = Parsed::from_der(leaf).map_err(|error| format!("no certificate: {error}"))?;
+        let dates = leaf.tbs_certificate().validity();
+        let validity = Validity {
+            not_before: dates.not_before.to_system_time(),
+            not_after: dates.not_after.to_system_time(),
+        };
+        let id = identifier(&leaf);
+        let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
+            .map_err(|error| error.to_string())?;
+        Ok(Self { key: Arc::new(key), validity, id })
+    }
+}
+
+/// The identifier of RFC 9773 §4.1: the issuer's key and the serial number, the latter as it is encoded.
+fn identifier(leaf: &Parsed) -> Option<CertificateIdentifier<'static>> {
+    let leaf = leaf.tbs_certificate();
+    let (_, authority) = leaf.get_extension::<AuthorityKeyIdentifier>().ok()??;
+    let authority = authority.key_identifier?;
+    let serial = leaf.serial_number().to_der().ok()?;
+    // Behind a tag and a length, which is a single byte for what has 20 bytes at most.
+    let serial = serial.get(2..)?;
+    Some(CertificateIdentifier::new(Der::from_slice(authority.as_bytes()), Der::from_slice(serial)))
+}
+
+#[cfg(test)]
+pub mod testing {
+    use super::super::renew::Validity;
+    use rcgen::{CertificateParams, Issuer, KeyIdMethod, KeyPair, SerialNumber};
+
+    /// A key and a certificate in PEM, from an issuer whose key has the identifier of RFC 9773's example.
+    pub fn pem(validity: Validity) -> String {
+        let aki = [
+            0x69, 0x88, 0x5b, 0x6b, 0x87, 0x46, 0x40, 0x41, 0xe1, 0xb3, 0x7b, 0x84, 0x7b, 0xa0, 0xae, 0x2c,
+            0xde, 0x01, 0xc8, 0xd4,
+        ];
+        let mut issuer = CertificateParams::new(vec![]).unwrap();
+        issuer.key_identifier_method = KeyIdMethod::PreSpecified(aki.to_vec());
+        let issuer = Issuer::new(issuer, KeyPair::generate().unwrap());
+        let key = KeyPair::generate().unwrap();
+        let mut leaf = CertificateParams::new(vec!["app.example".to_owned()]).unwrap();
+        leaf.serial_number = Some(SerialNumber::from_slice(&[0x87, 0x65, 0x43, 0x21]));
+        leaf.use_authority_key_identifier_extension = true;
+        leaf.not_before = validity.not_before.into();
+        leaf.not_after = validity.not_after.into();
+        key.serialize_pem() + &leaf.signed_by(&key, &issuer).unwrap().pem()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, SystemTime};
+
+    fn validity() -> Validity {
+        let not_before = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        Validity { not_before, not_after: not_before + Duration::from_secs(6 * 24 * 3600) }
+    }
+
+    #[test]
+    fn its_dates_are_read() {
+        assert_eq!(Certificate::parse(&testing::pem(validity())).unwrap().validity, validity());
+    }
+
+    #[test]
+    fn its_identifier_is_that_of_the_rfcs_example() {
+        let certificate = Certificate::parse(&testing::pem(validity())).unwrap();
+        assert_eq!(certificate.id.unwrap().to_string(), "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE");
+    }
+
+    #[test]
+    fn what_is_no_pair_is_refused_with_the_reason() {
+        let (one, other) = (testing::pem(validity()), testing::pem(validity()));
+        let split = |pem: &str| pem.find("-----BEGIN CERTIFICATE").unwrap();
+        let (key, chain) = (&one[..split(&one)], &other[split(&other)..]);
+        for (text, reason) in [
+            ("", "no key"),
+            ("rubbish", "no key"),
+            (chain, "no key"),
+            (key, "there is no certificate"),
+            (&format!("{key}{chain}"), "keys may not be consistent"),
+            (&one[..one.len() - 60], "no certificate"),
+        ] {
+            let error = Certificate::parse(text).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}
