@@ -100,25 +100,21 @@ enum End {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve<S: Transport, H: Handler>(mut socket: S, mut session: Session<H>, speech: Speech) {
+pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut session: Session<H>, mut speech: Speech) {
     let link = Arc::new(Link::new());
-    let mut read = BytesMut::new();
-    // Nothing is set up before the client speaks.
-    if speech != Speech::Http1 && session.wait_for_client(&socket, &link).await {
-        let has_begun =
-            speech == Speech::Either && session.prefers_http2(&mut socket, &link, &mut read).await;
-        if has_begun || speech == Speech::Http2 {
-            return Box::pin(http2::serve(socket, session, has_begun)).await;
-        }
-    }
-    serve_http1(Wire::holding(socket, link.clone(), read), session, link).await;
-}
-
-async fn serve_http1<S: Transport, H: Handler>(mut wire: Wire<S>, mut session: Session<H>, link: Arc<Link>) {
+    let mut wire = Wire::new(socket, link.clone());
     loop {
         if !wire.is_drained() || session.wait_for_client(wire.socket(), &link).await {
+            // In boxes of their own, so that an idle connection does not carry their size.
+            if speech != Speech::Http1 {
+                let has_begun =
+                    speech == Speech::Either && Box::pin(session.prefers_http2(&mut wire, &link)).await;
+                if has_begun || speech == Speech::Http2 {
+                    return Box::pin(http2::serve(wire.into_parts().0, session, has_begun)).await;
+                }
+                speech = Speech::Http1;
+            }
             let tunnel = Mutex::new(None);
-            // In a box of its own, so that an idle connection does not carry its size.
             let (end, rest, read_buf) = Box::pin(session.converse(wire, &link, &tunnel)).await;
             wire = rest;
             session.memory.freed();
@@ -157,20 +153,20 @@ impl<H: Handler> Session<H> {
     }
 
     /// Whether the client begins with HTTP/2. Where it takes too long for that, HTTP/1 refuses what it has sent.
-    async fn prefers_http2<S: Transport>(
-        &mut self,
-        socket: &mut S,
-        link: &Link,
-        read: &mut BytesMut,
-    ) -> bool {
+    async fn prefers_http2<S: Transport>(&mut self, wire: &mut Wire<S>, link: &Link) -> bool {
         link.head_started();
         let late = Instant::now() + self.timeouts.read.unwrap_or(FAR);
-        tokio::select! {
+        let mut read = BytesMut::new();
+        let prefers = tokio::select! {
             biased;
-            is_next = preface::is_next(socket, read) => is_next,
+            is_next = preface::is_next(wire.socket_mut(), &mut read) => is_next,
             () = sleep_until(late) => false,
             _ = self.seat.stage.wait_for(|stage| *stage == Stage::Over) => false,
+        };
+        if !prefers {
+            wire.hold(read);
         }
+        prefers
     }
 
     /// When an idle connection is closed.

@@ -57,15 +57,20 @@ impl<S> Wire<S> {
         Self { socket, link, state: State::Head, held: BytesMut::new(), passable: 0, fresh: false }
     }
 
-    /// The same, when this was read from it already.
-    pub(super) fn holding(socket: S, link: Arc<Link>, held: BytesMut) -> Self {
-        let fresh = !held.is_empty();
-        Self { held, fresh, ..Self::new(socket, link) }
-    }
-
     /// The socket alone, to wait for it.
     pub(super) fn socket(&self) -> &S {
         &self.socket
+    }
+
+    /// The same, to read its first bytes.
+    pub(super) fn socket_mut(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
+    /// These are the first bytes, which were read already.
+    pub(super) fn hold(&mut self, first: BytesMut) {
+        self.fresh = !first.is_empty();
+        self.held = first;
     }
 
     /// Whether nothing has been read that was not handed over.
