@@ -3,10 +3,13 @@
 use crate::{
     cache::Cache,
     config::Config,
+    https::{self, Secured},
+    message::Handler,
     observe::Observe,
     process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code, reap},
-    proxy::{Proxy, RequestBody},
+    proxy::{Plain, Proxy, RequestBody},
     server::{self, Acceptor, Connections},
+    tls::Reload,
     upstream::Upstream,
 };
 use nix::sys::signal::Signal;
@@ -41,7 +44,17 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     // Signals first, so that none is lost; ports next, so that no application is started in vain.
     let signals = Signals::install().map_err(StartError::Signals)?;
     let limit = FileLimit::raise();
-    let listener = listen(&config)?;
+    let mut secured = Secured::prepare(&config).map_err(StartError::Tls)?;
+    let listener = listen(&config, config.server.port, "PORT")?;
+    let secure_listener = match secured {
+        Some(_) => Some(listen(&config, config.https.port, "THRUST_HTTPS_PORT")?),
+        None => None,
+    };
+    // The authority's questions wait in the kernel's queue until somebody accepts them.
+    let _orders = match &mut secured {
+        Some(secured) => secured.order(&config).map_err(StartError::Tls)?,
+        None => None,
+    };
     warn_of_missing_page(&config);
     warn_of_missing_folders(&config);
     let socket =
@@ -51,18 +64,60 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     let path = socket.as_ref().map(|socket| socket.path().to_owned());
     let upstream = Upstream::start(config.upstream(path, worker.is_some()));
     let connections = Connections::new();
-    let cache = Cache::new(config.cache);
-    let proxy = Proxy::new(config.proxy, config.files, config.encode, upstream.clone(), cache, observe);
-    let acceptor = Acceptor::new(proxy, connections.clone(), &config.server, limit.connections());
-    tokio::spawn(acceptor.run(listener));
-    let app = App { signals, worker, upstream, connections, shutdown: config.shutdown };
+    let cache = Cache::new(config.cache.clone());
+    let front = Front { connections: connections.clone(), limit: limit.connections() };
+    let (options, files) = (config.proxy.clone(), config.files.clone());
+    let proxy = Proxy::new(options, files, config.encode, upstream.clone(), cache, observe);
+    let reload = front.open(&config, Arc::new(proxy), listener, secured.zip(secure_listener));
+    let app = App { signals, worker, upstream, connections, reload, shutdown: config.shutdown };
     Ok(app.serve().await)
 }
 
-fn listen(config: &Config) -> Result<TcpListener, StartError> {
-    let server::Options { address, port, .. } = config.server;
+/// What clients meet.
+struct Front {
+    connections: Arc<Connections>,
+    /// How many may be there.
+    limit: usize,
+}
+
+impl Front {
+    /// Begins to accept: on the plain port alone, or there to redirect and on the TLS port to serve.
+    fn open(
+        &self,
+        config: &Config,
+        proxy: Arc<Proxy>,
+        plain: TcpListener,
+        secure: Option<(Secured, TcpListener)>,
+    ) -> Option<Reload> {
+        let Some((secured, listener)) = secure else {
+            tokio::spawn(self.acceptor(proxy, config, self.limit).run(plain));
+            return None;
+        };
+        let own_port = listener.local_addr().map_or(config.https.port, |address| address.port());
+        let redirecting = Plain {
+            proxy: proxy.clone(),
+            port: config.https.redirect_port.unwrap_or(own_port),
+            domains: config.proxy.domains.clone(),
+            health_path: config.https.health_path.clone(),
+            challenges: secured.challenges,
+        };
+        // Redirects are short.
+        let few = (self.limit / 8).max(1);
+        tokio::spawn(self.acceptor(Arc::new(redirecting), config, few).run(plain));
+        let acceptor = self.acceptor(proxy, config, self.limit - few).secure(secured.acceptor);
+        tokio::spawn(acceptor.run(listener));
+        Some(secured.reload)
+    }
+
+    fn acceptor<H: Handler>(&self, handler: Arc<H>, config: &Config, limit: usize) -> Acceptor<H> {
+        Acceptor::new(handler, self.connections.clone(), &config.server, limit)
+    }
+}
+
+fn listen(config: &Config, port: u16, setting: &str) -> Result<TcpListener, StartError> {
+    let address = config.server.address;
     let failed =
-        |error| StartError::Bind { address, port, setting: config.variable("PORT").to_owned(), error };
+        |error| StartError::Bind { address, port, setting: config.variable(setting).to_owned(), error };
     let listener = server::bind(address, port).and_then(TcpListener::from_std).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(%address, "listening");
@@ -112,6 +167,8 @@ struct App {
     worker: Option<Worker>,
     upstream: Upstream<RequestBody>,
     connections: Arc<Connections>,
+    /// Has certificate files looked at anew.
+    reload: Option<Reload>,
     shutdown: Shutdown,
 }
 
@@ -269,6 +326,9 @@ impl App {
 
     /// The worker's own signals, restarts among them.
     fn pass_on(&self, event: Event) {
+        if event.signal == Signal::SIGHUP {
+            self.reload.iter().for_each(Reload::now);
+        }
         let Some(worker) = &self.worker else { return };
         if matches!(event.signal, Signal::SIGUSR1 | Signal::SIGUSR2 | Signal::SIGHUP) {
             self.upstream.expect_restart();
@@ -311,6 +371,8 @@ pub enum StartError {
     Socket(io::Error),
     /// The worker cannot be started.
     Worker(SpawnError),
+    /// TLS cannot be had as it was asked for.
+    Tls(https::Refusal),
 }
 
 impl StartError {
@@ -318,6 +380,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Worker(error) => error.exit_code(),
+            Self::Tls(_) => crate::cli::EX_CONFIG,
             Self::Signals(_) | Self::Bind { .. } | Self::Socket(_) => 1,
         }
     }
@@ -336,6 +399,7 @@ impl fmt::Display for StartError {
                  can be written, or THRUST_WORKER_SOCKET to a path"
             ),
             Self::Worker(error) => error.fmt(f),
+            Self::Tls(refusal) => refusal.fmt(f),
         }
     }
 }

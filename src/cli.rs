@@ -9,6 +9,9 @@ use std::{
     io::{self, Write},
 };
 
+/// sysexits(3): something was found in an unconfigured or misconfigured state.
+pub const EX_CONFIG: u8 = 78;
+
 /// Exit code of a [`UsageError`].
 pub const EXIT_USAGE: u8 = 2;
 

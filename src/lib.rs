@@ -17,6 +17,7 @@ pub mod cli;
 pub mod config;
 pub mod encode;
 pub mod files;
+pub mod https;
 pub mod message;
 pub mod observe;
 pub mod process;

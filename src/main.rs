@@ -18,8 +18,6 @@ use thrust::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// sysexits(3): something was found in an unconfigured or misconfigured state.
-const EX_CONFIG: u8 = 78;
 /// More threads than this do not wait for disks, each with memory of its own.
 const BLOCKING_THREADS: usize = 64;
 /// How long the last log lines may take.
@@ -97,7 +95,7 @@ fn runtime() -> io::Result<Runtime> {
 
 fn misconfigured(errors: &ConfigErrors) -> u8 {
     complain_of(&errors.warnings);
-    complain(errors, EX_CONFIG)
+    complain(errors, cli::EX_CONFIG)
 }
 
 fn complain_of(warnings: &[Warning]) {

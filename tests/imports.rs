@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("cache", &["message"]),
     ("encode", &["message"]),
     ("files", &["message"]),
-    ("server", &["message"]),
+    ("server", &["message", "tls"]),
     ("tls", &["message"]),
     ("upstream", &["message"]),
     ("proxy", &["cache", "encode", "files", "message", "observe", "upstream"]),

@@ -22,6 +22,7 @@ use crate::{
     cache, encode, files, message::forwarded::Trust, observe, process, proxy, server, tls, upstream,
 };
 use env::{Environment, Raw};
+use http::HeaderValue;
 use read::{Reader, Taken};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -68,8 +69,6 @@ pub struct Https {
     pub redirect_port: Option<u16>,
     /// Path that the plain port passes on to the worker for clients of a loopback or private address.
     pub health_path: Option<String>,
-    /// What `Strict-Transport-Security` says, in whole seconds.
-    pub hsts: Option<Duration>,
 }
 
 /// Where the worker is told to listen.
@@ -141,6 +140,13 @@ impl Config {
             disable_on_auth: read.value(raw.compression_disable_on_auth, values::boolean),
             jitter: read.value(raw.compression_jitter, values::padding),
         };
+        let domains = match &tls {
+            tls::Options::Acme(acme) => Some(acme.domains.clone()),
+            _ => None,
+        };
+        let hsts: Option<Duration> = read.value(raw.hsts, values::max_age);
+        // A number is a value.
+        let hsts = hsts.and_then(|age| HeaderValue::try_from(format!("max-age={}", age.as_secs())).ok());
         Self {
             server: server::Options {
                 address: read.value(raw.bind, values::bind),
@@ -153,7 +159,6 @@ impl Config {
                 port: read.value(raw.https_port, values::port),
                 redirect_port: read.optional(raw.redirect_port, values::public_port),
                 health_path: read.value(raw.health_path, values::url_path),
-                hsts: read.value(raw.hsts, values::max_age),
             },
             http2: read.value(raw.http2, values::boolean),
             worker: Worker {
@@ -180,6 +185,8 @@ impl Config {
                 max_request_body: read.value(raw.max_request_body, values::size_limit),
                 body_timeout: timeouts.read,
                 trust: proxies.map_or(if everyone { Trust::Everyone } else { Trust::Nobody }, Trust::Peers),
+                domains,
+                hsts,
                 bad_gateway_page: read.value(raw.bad_gateway_page, values::file),
             },
             shutdown: process::Shutdown {

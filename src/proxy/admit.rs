@@ -2,13 +2,24 @@
 //! [`message::head`](crate::message::head).
 
 use super::{Options, failure::Failure};
-use crate::message::{BodyError, Refusal};
-use http::{HeaderMap, Request, StatusCode, header};
+use crate::message::{BodyError, ConnectionInfo, Refusal, Scheme, host};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body::Body;
 
 /// Refuses what is ambiguous, too large, or expects what we do not do.
-pub(super) fn admit<B: Body>(request: &Request<B>, options: &Options) -> Result<(), Failure> {
+pub(super) fn admit<B: Body>(
+    request: &Request<B>,
+    connection: &ConnectionInfo,
+    options: &Options,
+) -> Result<(), Failure> {
     let headers = request.headers();
+    if connection.scheme == Scheme::Https
+        && let Some(domains) = &options.domains
+        && !is_among(request, domains)
+    {
+        let reason = "a host without a certificate";
+        return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, reason).into());
+    }
     if headers.keys().any(|name| stands_for_framing(name.as_str())) {
         return Err(Refusal::bad("underscores in a framing header's name").into());
     }
@@ -22,6 +33,14 @@ pub(super) fn admit<B: Body>(request: &Request<B>, options: &Options) -> Result<
         (Some(limit), Some(length)) if length > limit => Err(Failure::RequestBody(BodyError::TooLarge)),
         _ => Ok(()),
     }
+}
+
+/// Whether the host is one of these (RFC 9110 §7.4).
+fn is_among<B>(request: &Request<B>, domains: &[String]) -> bool {
+    let host = request.headers().get(header::HOST).map(HeaderValue::as_bytes);
+    let host = request.uri().authority().map(|authority| authority.as_str().as_bytes()).or(host);
+    let name = host.map(host::name);
+    name.is_some_and(|name| domains.iter().any(|domain| name.eq_ignore_ascii_case(domain.as_bytes())))
 }
 
 /// CGI, and Rack after it, call `Content-Length` and `Content_Length` the same.

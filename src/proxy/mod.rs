@@ -8,6 +8,7 @@ mod failure;
 mod fill;
 mod page;
 pub mod pipeline;
+mod plain;
 mod prepare;
 mod public;
 mod represent;
@@ -17,10 +18,13 @@ mod stored;
 mod upgrade;
 mod wish;
 
+pub use body::Body;
 pub use pipeline::Proxy;
+pub use plain::{Challenges, Plain};
 pub use request_body::RequestBody;
 
 use crate::message::forwarded::Trust;
+use http::HeaderValue;
 use std::{path::PathBuf, time::Duration};
 
 /// What the journey needs to know.
@@ -32,6 +36,10 @@ pub struct Options {
     pub body_timeout: Option<Duration>,
     /// Whose `X-Forwarded-*` headers are believed.
     pub trust: Trust,
+    /// Over TLS only these hosts are served; `None` is every one.
+    pub domains: Option<Vec<String>>,
+    /// What `Strict-Transport-Security` says over TLS.
+    pub hsts: Option<HeaderValue>,
     /// HTML shown for 502, where the file exists.
     pub bad_gateway_page: PathBuf,
 }

@@ -18,11 +18,11 @@ use crate::{
     cache::{Cache, CacheKey, Content, Lookup, Permit, Touched, Wanted},
     encode::{self, Background},
     files::{self, PublicFolder},
-    message::{ConnectionInfo, Handler, Refused, Reply},
+    message::{ConnectionInfo, Handler, Refused, Reply, Scheme},
     observe::Observe,
     upstream::Upstream,
 };
-use http::{Request, Response, request::Parts};
+use http::{Request, Response, header, request::Parts};
 use hyper::body::Incoming;
 use std::{
     future::{Future, poll_fn},
@@ -62,6 +62,10 @@ impl Proxy {
         Self { options, upstream, cache, files, public, encode, encoder, page, observe }
     }
 
+    pub(super) fn observe(&self) -> &Arc<Observe> {
+        &self.observe
+    }
+
     /// Answers a request; what goes wrong becomes a response.
     pub async fn answer(
         &self,
@@ -73,10 +77,16 @@ impl Proxy {
             let journey = pin!(self.journey(&mut exchange, request));
             caught(journey).await.unwrap_or(Err(Failure::Panic))
         };
-        let answer = match answer {
+        let mut answer = match answer {
             Ok(answer) => answer,
             Err(failure) => Box::pin(self.explain(&mut exchange, failure)).await.into(),
         };
+        if let Some(hsts) = &self.options.hsts
+            && connection.scheme == Scheme::Https
+        {
+            let headers = answer.response.headers_mut();
+            headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+        }
         exchange.finish(answer)
     }
 
@@ -86,7 +96,7 @@ impl Proxy {
         exchange: &mut Exchange,
         mut request: Request<RequestBody>,
     ) -> Result<Answer, Failure> {
-        admit(&request, &self.options)?;
+        admit(&request, exchange.connection(), &self.options)?;
         let switching = upgrade::asked(&request);
         cleanse(&mut request, exchange, &self.options)?;
         if let Some(protocol) = switching {

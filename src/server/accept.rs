@@ -6,8 +6,12 @@ use super::{
     drain::{Accepting, Connections, Stage},
     listen,
     memory::Memory,
+    secure,
 };
-use crate::message::{ConnectionInfo, Handler, Scheme};
+use crate::{
+    message::{ConnectionInfo, Handler, Scheme},
+    tls,
+};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -28,6 +32,8 @@ pub struct Acceptor<H> {
     _accepting: Accepting,
     timeouts: Timeouts,
     speech: Speech,
+    /// What the handshake takes, where TLS is spoken.
+    tls: Option<tls::Acceptor>,
     memory: Memory,
     /// How many more connections may be open: the rest wait in the kernel's queue. One that has several requests answered at
     /// the same time counts as that many.
@@ -36,17 +42,28 @@ pub struct Acceptor<H> {
 
 impl<H: Handler> Acceptor<H> {
     /// `max_connections` bounds how many are served at the same time. Within a runtime.
-    pub fn new(handler: H, connections: Arc<Connections>, options: &Options, max_connections: usize) -> Self {
+    pub fn new(
+        handler: Arc<H>,
+        connections: Arc<Connections>,
+        options: &Options,
+        max_connections: usize,
+    ) -> Self {
         let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
         Self {
-            handler: Arc::new(handler),
+            handler,
             _accepting: connections.accepting(),
             connections,
             timeouts: options.timeouts,
             speech: if options.h2c { Speech::Either } else { Speech::Http1 },
+            tls: None,
             memory: Memory::start(),
             room,
         }
+    }
+
+    /// The same over TLS.
+    pub fn secure(self, tls: tls::Acceptor) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Accepts until the server begins to drain, then takes what the kernel has already accepted, and returns with the
@@ -98,17 +115,21 @@ impl<H: Handler> Acceptor<H> {
     fn spawn(&self, socket: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit) {
         let Ok(local) = socket.local_addr() else { return };
         let seat = self.connections.enter();
+        let scheme = if self.tls.is_some() { Scheme::Https } else { Scheme::Http };
         let session = Session {
             handler: self.handler.clone(),
-            info: Arc::new(ConnectionInfo::new(peer, local, Scheme::Http)),
+            info: Arc::new(ConnectionInfo::new(peer, local, scheme)),
             timeouts: self.timeouts,
             memory: self.memory.clone(),
             seat,
             room: self.room.clone(),
         };
-        let speech = self.speech;
+        let (speech, tls) = (self.speech, self.tls.clone());
         tokio::spawn(async move {
-            connection::serve(socket, session, speech).await;
+            match tls {
+                Some(tls) => secure::serve(tls, socket, session).await,
+                None => connection::serve(socket, session, speech).await,
+            }
             drop(room);
         });
     }

@@ -49,10 +49,13 @@ const LINGER: (Duration, usize) = (Duration::from_secs(2), 256 * 1024);
 /// Largest read buffer, with room for the largest head; also bounds what is buffered of a response.
 const MAX_BUFFER: usize = MAX_HEAD + 8 * 1024;
 /// Longer than any connection waits.
-const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A stream of bytes that can be waited for without a buffer.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Whether there may be bytes to read at the beginning that the socket has given out already.
+    const READS_AHEAD: bool = false;
+
     /// Ready when there is something to read; with `false` at the end.
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<bool>;
 }
@@ -103,8 +106,12 @@ enum End {
 pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut session: Session<H>, mut speech: Speech) {
     let link = Arc::new(Link::new());
     let mut wire = Wire::new(socket, link.clone());
+    let mut reads_ahead = S::READS_AHEAD;
     loop {
-        if !wire.is_drained() || session.wait_for_client(wire.socket(), &link).await {
+        if std::mem::take(&mut reads_ahead)
+            || !wire.is_drained()
+            || session.wait_for_client(wire.socket(), &link).await
+        {
             // In boxes of their own, so that an idle connection does not carry their size.
             if speech != Speech::Http1 {
                 let has_begun =

@@ -14,6 +14,7 @@ mod listen;
 mod memory;
 mod outgoing;
 mod preface;
+mod secure;
 mod sending;
 mod socket;
 mod tunnel;

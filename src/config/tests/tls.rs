@@ -20,7 +20,8 @@ fn files_turn_it_on() {
     let config = config(&FILES);
     let files = Files { certificate: "/c.pem".into(), key: "/k.pem".into() };
     assert_eq!(config.tls, Options::Files(files));
-    let https = Https { port: 443, redirect_port: None, health_path: Some("/up".into()), hsts: None };
+    let https = Https { port: 443, redirect_port: None, health_path: Some("/up".into()) };
+    assert_eq!(config.proxy.hsts, None);
     assert_eq!(config.https, https);
     assert_eq!((config.server.port, config.http2, config.proxy.trust), (80, false, Trust::Nobody));
 }
@@ -82,8 +83,9 @@ fn every_setting_of_it_is_taken() {
     );
     assert_eq!((eab.kid.as_str(), eab.hmac_key.as_slice()), ("kid", &[251, 255][..]));
     assert_eq!(acme.storage, PathBuf::from("/storage"));
-    let hsts = Some(Duration::from_secs(86_400));
-    assert_eq!(config.https, Https { port: 8443, redirect_port: Some(443), health_path: None, hsts });
+    let hsts = Some("max-age=86400");
+    assert_eq!(config.https, Https { port: 8443, redirect_port: Some(443), health_path: None });
+    assert_eq!(config.proxy.hsts.as_ref().map(|hsts| hsts.to_str().unwrap()), hsts);
     assert_eq!((config.server.port, config.server.h2c, &config.proxy.trust), (8080, true, &Trust::Everyone));
 }
 

@@ -1,0 +1,148 @@
+//! TLS as it was asked for: where the certificates come from, and what the plain port does meanwhile.
+
+use crate::{
+    acme,
+    config::Config,
+    proxy::Challenges,
+    tls::{self, CertStore, Part, Reload, Untimely},
+};
+use rustls::sign::CertifiedKey;
+use std::{env, fmt, sync::Arc, time::SystemTime};
+
+/// TLS, ready for its first client.
+pub struct Secured {
+    /// Performs the handshakes.
+    pub acceptor: tls::Acceptor,
+    /// Has certificate files looked at anew.
+    pub reload: Reload,
+    /// Where the certificate authority's challenges are answered, if there is one.
+    pub challenges: Option<Challenges>,
+    /// What orders certificates, started once both ports listen.
+    orders: Option<Orders>,
+}
+
+struct Orders {
+    options: acme::Options,
+    store: Arc<CertStore>,
+    tokens: Arc<acme::Tokens>,
+}
+
+/// Why there can be no TLS.
+#[derive(Debug)]
+pub enum Refusal {
+    /// A certificate file that is of no use; the variable that names it.
+    Certificate(String, tls::Unusable),
+    /// Certificates cannot be ordered; the variable that is to blame.
+    Acme(String, acme::StartError),
+    /// The library.
+    Library(rustls::Error),
+}
+
+impl Secured {
+    /// Loads what there is; `None` where no TLS was asked for.
+    ///
+    /// # Errors
+    /// Certificate files that are of no use.
+    pub fn prepare(config: &Config) -> Result<Option<Self>, Refusal> {
+        let (store, reload, orders) = match &config.tls {
+            tls::Options::Off => return Ok(None),
+            tls::Options::Files(files) => {
+                let reload = Reload::default();
+                (open(config, files, &reload)?, reload, None)
+            }
+            tls::Options::Acme(asked) => {
+                let store = Arc::new(CertStore::named(asked.domains.iter().map(String::as_str)));
+                let orders = Orders { options: options(asked), store: store.clone(), tokens: Arc::default() };
+                (store, Reload::default(), Some(orders))
+            }
+        };
+        let acceptor = tls::Acceptor::new(store, config.http2).map_err(Refusal::Library)?;
+        let challenges = orders.as_ref().map(|orders| {
+            let tokens = orders.tokens.clone();
+            Arc::new(move |token: &str| tokens.answer(token)) as Challenges
+        });
+        Ok(Some(Self { acceptor, reload, challenges, orders }))
+    }
+
+    /// Orders certificates for as long as what is returned is held.
+    ///
+    /// # Errors
+    /// What keeps them from being ordered or stored.
+    pub fn order(&mut self, config: &Config) -> Result<Option<acme::Manager>, Refusal> {
+        let Some(Orders { options, store, tokens }) = self.orders.take() else { return Ok(None) };
+        let started = acme::Manager::start(options, Arc::new(Store(store)), tokens);
+        started.map(Some).map_err(|error| {
+            let setting = match error {
+                acme::StartError::Storage { .. } => config.variable("THRUST_STORAGE_PATH"),
+                acme::StartError::Roots { .. } => "SSL_CERT_FILE",
+                acme::StartError::Domain(_) | acme::StartError::Tls(_) => {
+                    config.variable("THRUST_ACME_DOMAIN")
+                }
+            };
+            Refusal::Acme(setting.to_owned(), error)
+        })
+    }
+}
+
+/// The store of a pair of files, which is kept up to date. Within a runtime.
+fn open(config: &Config, files: &tls::Files, reload: &Reload) -> Result<Arc<CertStore>, Refusal> {
+    let opened = tls::Watch::open(files.clone());
+    let (watch, facts) = opened.map_err(|unusable| {
+        let setting = match unusable.fault.part {
+            Part::Certificate => "SSL_CERT_PATH",
+            Part::Key => "SSL_KEY_PATH",
+        };
+        Refusal::Certificate(config.variable(setting).to_owned(), unusable)
+    })?;
+    if let Some(untimely) = facts.untimely(SystemTime::now()) {
+        warn(files, &untimely);
+    }
+    let store = watch.store();
+    tokio::spawn(watch.run(reload.clone(), tls::POLL));
+    Ok(store)
+}
+
+fn warn(files: &tls::Files, untimely: &Untimely) {
+    tracing::warn!(path = %files.certificate.display(), "{untimely}");
+}
+
+fn options(asked: &tls::Acme) -> acme::Options {
+    let eab = asked.eab.as_ref();
+    acme::Options {
+        domains: asked.domains.clone(),
+        directory: asked.directory.clone(),
+        email: asked.email.clone(),
+        eab: eab.map(|eab| acme::Eab { kid: eab.kid.clone(), hmac_key: eab.hmac_key.clone() }),
+        storage: asked.storage.clone(),
+        // As OpenSSL and what is built with it have it.
+        roots: env::var_os("SSL_CERT_FILE").map(Into::into),
+        pace: acme::Pace::default(),
+    }
+}
+
+/// The store as those see it who order certificates.
+struct Store(Arc<CertStore>);
+
+impl acme::Certificates for Store {
+    fn set(&self, domain: &str, certificate: Arc<CertifiedKey>) {
+        self.0.set(domain, certificate);
+    }
+
+    fn challenge(&self, domain: &str, certificate: Arc<CertifiedKey>) {
+        self.0.set_challenge(domain, certificate);
+    }
+
+    fn unchallenge(&self, domain: &str) {
+        self.0.remove_challenge(domain);
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(setting, unusable) => write!(f, "{setting}: {unusable}"),
+            Self::Acme(setting, error) => write!(f, "{setting}: {error}"),
+            Self::Library(error) => write!(f, "cannot set TLS up: {error}"),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A connection over TLS: the handshake, and then a connection like any other.
+
+use super::connection::{self, FAR, Session, Speech, Transport};
+use super::drain::Stage;
+use crate::{message::Handler, tls};
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::server::TlsStream;
+
+/// Serves one connection from its handshake, which must be over within the read timeout, to its end.
+pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, session: Session<H>) {
+    let mut stage = session.seat.stage.clone();
+    let limit = session.timeouts.read.unwrap_or(FAR);
+    // In a box: what a handshake takes is not kept for the rest of the connection.
+    let shaken = Box::pin(async {
+        tokio::select! {
+            biased;
+            shaken = timeout(limit, tls.accept(socket)) => shaken.ok(),
+            _ = stage.wait_for(|stage| *stage == Stage::Over) => None,
+        }
+    });
+    match shaken.await {
+        Some(Ok(Some(stream))) => {
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let speech = if is_http2 { Speech::Http2 } else { Speech::Http1 };
+            connection::serve(Secure(stream), session, speech).await;
+        }
+        // A question of the certificate authority's, which is answered.
+        Some(Ok(None)) => {}
+        Some(Err(error)) => tracing::debug!(%error, "no handshake"),
+        None => tracing::debug!("a handshake took too long"),
+    }
+}
+
+/// A socket below TLS.
+struct Secure(TlsStream<TcpStream>);
+
+impl Transport for Secure {
+    // The client's first bytes may have come with the end of its handshake.
+    const READS_AHEAD: bool = true;
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.0.get_ref().0.poll_readable(cx)
+    }
+}
+
+impl AsyncRead for Secure {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.0).poll_read(cx, buf) {
+            // The end without a goodbye. Where it matters, a message's own length tells that it is not whole.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            polled => polled,
+        }
+    }
+}
+
+impl AsyncWrite for Secure {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
