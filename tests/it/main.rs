@@ -56,6 +56,7 @@ mod shutdown;
 mod smuggling;
 mod streaming;
 mod supervision;
+mod tls;
 mod upstream_faults;
 mod upstream_reuse;
 mod websocket;

@@ -1,0 +1,159 @@
+//! TLS with certificate files, as curl sees it.
+
+use crate::support::{Backend, Folder, Thrust, free_port, thrust::Builder, wait_until};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use std::process::Command;
+
+/// A server with a certificate for `localhost`, in front of a backend that sends back what it was asked.
+struct Secure {
+    folder: Folder,
+    thrust: Thrust,
+    port: u16,
+    backend: Backend,
+}
+
+impl Secure {
+    fn start(configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let (folder, port, backend) = (Folder::new(), free_port(), Backend::echo_request());
+        write_pair(&folder);
+        let thrust = Thrust::builder()
+            .upstream(backend.url())
+            .env("SSL_CERT_PATH", folder.at("cert.pem"))
+            .env("SSL_KEY_PATH", folder.at("key.pem"))
+            .env("THRUST_HTTPS_PORT", port.to_string());
+        let thrust = configure(thrust).start();
+        Self { folder, thrust, port, backend }
+    }
+
+    /// What curl prints of the response's head and body; empty where there is none.
+    fn curl(&self, path: &str, arguments: &[&str]) -> String {
+        let url = format!("https://localhost:{}{path}", self.port);
+        curl(&[&["--cacert", &self.folder.at("cert.pem"), &url], arguments].concat())
+    }
+
+    fn plain(&self, path: &str, arguments: &[&str]) -> String {
+        let url = format!("http://localhost:{}{path}", self.thrust.port());
+        curl(&[&[&*url], arguments].concat())
+    }
+}
+
+fn curl(arguments: &[&str]) -> String {
+    let always = ["--silent", "--max-time", "20", "--include", "--http1.1", "--noproxy", "*"];
+    let output = Command::new("curl").args(always).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().replace('\r', "")
+}
+
+/// A new certificate with its key.
+fn write_pair(folder: &Folder) {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    folder.replace("cert.pem", cert.pem());
+    folder.replace("key.pem", signing_key.serialize_pem());
+}
+
+#[test]
+fn requests_are_served_over_tls() {
+    let secure = Secure::start(|thrust| thrust);
+    let answer = secure.curl("/a?b=c", &[]);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(!answer.contains("strict-transport-security"), "{answer}");
+    let asked = answer.to_lowercase();
+    assert!(asked.contains("get /a?b=c http/1.1") && asked.contains("x-forwarded-proto: https"), "{answer}");
+    assert!(asked.contains(&format!("x-forwarded-port: {}", secure.port)), "{answer}");
+    // A client's own claims are worth nothing where no proxy stands before us.
+    let answer = secure.curl("/", &["-H", "X-Forwarded-For: 1.2.3.4", "-H", "X-Forwarded-Proto: http"]);
+    assert!(
+        answer.to_lowercase().contains("x-forwarded-proto: https") && !answer.contains("1.2.3.4"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn http_2_is_spoken_where_it_is_asked_for() {
+    for (http2, version) in [("0", "HTTP/1.1 200"), ("1", "HTTP/2 200")] {
+        let secure = Secure::start(|thrust| thrust.env("THRUST_HTTP2", http2).env("THRUST_HSTS", "3600"));
+        let answer = secure.curl("/", &["--http2"]);
+        assert!(answer.starts_with(version), "{answer}");
+        assert!(answer.to_lowercase().contains("strict-transport-security: max-age=3600"), "{answer}");
+    }
+}
+
+#[test]
+fn both_versions_of_tls_are_spoken_and_none_before() {
+    let secure = Secure::start(|thrust| thrust);
+    for (version, served) in [("1.1", false), ("1.2", true), ("1.3", true)] {
+        let flag = format!("--tlsv{version}");
+        let answer = secure.curl("/", &[&flag, "--tls-max", version, "--ciphers", "DEFAULT:@SECLEVEL=0"]);
+        assert_eq!(answer.starts_with("HTTP/1.1 200"), served, "{version}: {answer}");
+    }
+}
+
+#[test]
+fn the_plain_port_redirects() {
+    let secure = Secure::start(|thrust| thrust);
+    let location = format!("location: https://localhost:{}/a?b=c\n", secure.port);
+    for (arguments, status) in [(&[][..], "301"), (&["--head"], "301"), (&["-d", "x"], "308")] {
+        let answer = secure.plain("/a?b=c", arguments);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.contains(&location), "{answer}");
+    }
+    assert_eq!(secure.backend.requests().len(), 0);
+    let moved = Secure::start(|thrust| thrust.env("THRUST_REDIRECT_PORT", "443"));
+    assert!(moved.plain("/", &[]).contains("location: https://localhost/\n"));
+}
+
+#[test]
+fn health_checks_from_near_are_passed_on() {
+    let secure = Secure::start(|thrust| thrust);
+    assert!(secure.plain("/up", &[]).starts_with("HTTP/1.1 200"));
+    assert!(secure.plain("/up/", &[]).starts_with("HTTP/1.1 301"));
+    let without = Secure::start(|thrust| thrust.env("THRUST_HEALTH_PATH", "0"));
+    assert!(without.plain("/up", &[]).starts_with("HTTP/1.1 301"));
+}
+
+#[test]
+fn new_files_are_taken_and_bad_ones_are_not() {
+    let secure = Secure::start(|thrust| thrust);
+    assert!(secure.curl("/", &[]).starts_with("HTTP/1.1 200"));
+    let old = secure.folder.at("cert.pem");
+    let kept = std::fs::read(&old).unwrap();
+    secure.folder.replace("cert.pem", "no certificate");
+    secure.thrust.signal(libc::SIGHUP);
+    secure.thrust.await_stderr("cert.pem");
+    secure.folder.replace("cert.pem", &kept);
+    assert!(secure.curl("/", &[]).starts_with("HTTP/1.1 200"), "the old one stays");
+    write_pair(&secure.folder);
+    secure.thrust.signal(libc::SIGHUP);
+    wait_until("the new one is shown", || secure.curl("/", &[]).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn files_that_are_of_no_use_are_named() {
+    let folder = Folder::new();
+    write_pair(&folder);
+    let other = Folder::new();
+    write_pair(&other);
+    for (certificate, key, named) in [
+        (folder.at("cert.pem"), folder.at("none.pem"), "SSL_KEY_PATH"),
+        (folder.at("none.pem"), folder.at("key.pem"), "SSL_CERT_PATH"),
+        (folder.at("cert.pem"), other.at("key.pem"), "SSL_KEY_PATH"),
+        (folder.at("cert.pem"), folder.at("cert.pem"), "SSL_KEY_PATH"),
+    ] {
+        let ended = Thrust::builder()
+            .env("SSL_CERT_PATH", certificate)
+            .env("SSL_KEY_PATH", &key)
+            .env("THRUST_HTTPS_PORT", "0")
+            .command(["true"])
+            .run();
+        assert_eq!(ended.status.code(), Some(78), "{}", ended.stderr);
+        assert!(ended.stderr.contains(named), "{named}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn stopping_ends_connections_over_tls_too() {
+    let secure = Secure::start(|thrust| thrust);
+    assert!(secure.curl("/", &[]).starts_with("HTTP/1.1 200"));
+    secure.thrust.signal(libc::SIGTERM);
+    let Secure { thrust, .. } = secure;
+    assert!(thrust.finish().status.success());
+}
