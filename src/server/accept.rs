@@ -127,7 +127,8 @@ impl<H: Handler> Acceptor<H> {
         let (speech, tls) = (self.speech, self.tls.clone());
         tokio::spawn(async move {
             match tls {
-                Some(tls) => secure::serve(tls, socket, session).await,
+                // In a box, so that a plain connection does not carry its size.
+                Some(tls) => Box::pin(secure::serve(tls, socket, session)).await,
                 None => connection::serve(socket, session, speech).await,
             }
             drop(room);

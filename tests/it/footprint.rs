@@ -7,13 +7,15 @@ const CONNECTIONS: u64 = 2000;
 
 #[test]
 fn idle_it_takes_at_most_10_megabytes() {
+    // Code that was not made smaller lies in memory, too.
+    let most = if cfg!(debug_assertions) { 15 } else { 10 };
     let backend = Backend::respond("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let begun = Instant::now();
     let thrust = Thrust::in_front_of(&backend);
     println!("from exec to listening: {:.1} ms", begun.elapsed().as_secs_f64() * 1000.0);
     let kilobytes = resident(&thrust);
     println!("idle: {kilobytes} KB");
-    assert!(kilobytes <= 10 * 1024, "{kilobytes} KB");
+    assert!(kilobytes <= most * 1024, "{kilobytes} KB");
 }
 
 #[test]
