@@ -1,5 +1,7 @@
 //! The Host header field's grammar (RFC 9110 §7.2, RFC 3986 §3.2.2).
 
+use http::{HeaderValue, Uri};
+
 /// Whether this is a host with an optional port: a name, an IPv4 address or a bracketed IPv6 address. No user
 /// information, no path, nothing percent-encoded, never empty.
 pub fn is_valid(value: &[u8]) -> bool {
@@ -19,6 +21,17 @@ pub fn is_valid(value: &[u8]) -> bool {
 /// The host of a Host value, without the port; the brackets stay with an IPv6 address.
 pub fn name(value: &[u8]) -> &[u8] {
     split(value).0
+}
+
+/// The host that a request is for: an absolute target's own authority goes before the field (RFC 9112 §3.2.2).
+pub fn asked<'a>(target: &'a Uri, field: Option<&'a HeaderValue>) -> Option<&'a [u8]> {
+    let authority = target.authority().map(|authority| authority.as_str().as_bytes());
+    authority.or(field.map(HeaderValue::as_bytes))
+}
+
+/// Whether a Host value names one of these hosts, in any case and on whatever port.
+pub fn is_among(value: &[u8], hosts: &[String]) -> bool {
+    hosts.iter().any(|host| name(value).eq_ignore_ascii_case(host.as_bytes()))
 }
 
 /// The port that a Host value names, if any.

@@ -22,19 +22,14 @@ impl Redirect<'_> {
         &self,
         method: &Method,
         target: &Uri,
-        host: Option<&[u8]>,
+        host: Option<&HeaderValue>,
     ) -> Result<(StatusCode, HeaderValue), Refusal> {
-        // An absolute target's own authority goes before the field (RFC 9112 §3.2.2).
-        let host = target.authority().map(|authority| authority.as_str().as_bytes()).or(host);
-        let host = host.filter(|host| host::is_valid(host)).ok_or(Refusal::bad("no host to redirect to"))?;
-        let name = host::name(host);
-        if !self
-            .domains
-            .is_none_or(|domains| domains.iter().any(|domain| name.eq_ignore_ascii_case(domain.as_bytes())))
-        {
+        let host = host::asked(target, host).filter(|host| host::is_valid(host));
+        let host = host.ok_or(Refusal::bad("no host to redirect to"))?;
+        if !self.domains.is_none_or(|domains| host::is_among(host, domains)) {
             return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "a host without a certificate"));
         }
-        let location = HeaderValue::try_from(self.location(name, target));
+        let location = HeaderValue::try_from(self.location(host::name(host), target));
         let location = location.map_err(|_| Refusal::bad("a target that cannot be redirected"))?;
         let keeps_nothing = matches!(*method, Method::GET | Method::HEAD);
         let status =
@@ -62,7 +57,11 @@ mod tests {
     /// `301 https://…`, or the refusal's status.
     fn answer(redirect: Redirect<'_>, method: &str, target: &str, host: Option<&str>) -> String {
         let (method, target) = (method.parse().unwrap(), target.parse().unwrap());
-        match redirect.answer(&method, &target, host.map(str::as_bytes)) {
+        match redirect.answer(
+            &method,
+            &target,
+            host.map(|host| HeaderValue::from_str(host).unwrap()).as_ref(),
+        ) {
             Ok((status, location)) => format!("{} {}", status.as_u16(), location.to_str().unwrap()),
             Err(refusal) => refusal.status.as_u16().to_string(),
         }

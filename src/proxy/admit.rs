@@ -3,7 +3,7 @@
 
 use super::{Options, failure::Failure};
 use crate::message::{BodyError, ConnectionInfo, Refusal, Scheme, host};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode, header};
 use http_body::Body;
 
 /// Refuses what is ambiguous, too large, or expects what we do not do.
@@ -15,7 +15,8 @@ pub(super) fn admit<B: Body>(
     let headers = request.headers();
     if connection.scheme == Scheme::Https
         && let Some(domains) = &options.domains
-        && !is_among(request, domains)
+        && !host::asked(request.uri(), headers.get(header::HOST))
+            .is_some_and(|host| host::is_among(host, domains))
     {
         let reason = "a host without a certificate";
         return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, reason).into());
@@ -33,14 +34,6 @@ pub(super) fn admit<B: Body>(
         (Some(limit), Some(length)) if length > limit => Err(Failure::RequestBody(BodyError::TooLarge)),
         _ => Ok(()),
     }
-}
-
-/// Whether the host is one of these (RFC 9110 §7.4).
-fn is_among<B>(request: &Request<B>, domains: &[String]) -> bool {
-    let host = request.headers().get(header::HOST).map(HeaderValue::as_bytes);
-    let host = request.uri().authority().map(|authority| authority.as_str().as_bytes()).or(host);
-    let name = host.map(host::name);
-    name.is_some_and(|name| domains.iter().any(|domain| name.eq_ignore_ascii_case(domain.as_bytes())))
 }
 
 /// CGI, and Rack after it, call `Content-Length` and `Content_Length` the same.

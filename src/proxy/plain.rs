@@ -56,7 +56,7 @@ impl Plain {
             return Ok(challenge(challenges(token)));
         }
         let redirect = Redirect { port: self.port, domains: self.domains.as_deref() };
-        let host = request.headers().get(header::HOST).map(HeaderValue::as_bytes);
+        let host = request.headers().get(header::HOST);
         let (status, location) = redirect.answer(request.method(), request.uri(), host)?;
         let mut response = Response::new(Source::Empty);
         *response.status_mut() = status;
