@@ -8,6 +8,7 @@ use super::{
     encoding::Encoding,
     etag::{self, strong_eq, weak_eq},
     field::single,
+    representation::has_body,
 };
 use bytes::Bytes;
 use http::{
@@ -37,7 +38,8 @@ const BOUND_TO_ENCODING: [HeaderName; 6] = [
 /// that is worth it and has not been encoded, long enough where its `length` in bytes is known, and `no-transform` does not
 /// forbid it (RFC 9111 §5.2.2.6).
 pub fn is_encodable(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> bool {
-    has_whole_body(status)
+    has_body(status)
+        && status != StatusCode::PARTIAL_CONTENT
         && length.is_none_or(|length| length >= SHORTEST)
         && single(headers, header::CONTENT_TYPE).is_some_and(|kind| is_compressible(kind.as_bytes()))
         && !headers.contains_key(header::CONTENT_RANGE)
@@ -120,18 +122,6 @@ pub fn response_concerns_auth(response: &HeaderMap) -> bool {
     response.contains_key(header::SET_COOKIE)
         || ResponseControl::of(response).is_some_and(|control| control.private || control.no_store)
         || has_member(response, header::VARY, "cookie")
-}
-
-/// Whether a final response with this status has a body, and all of it (RFC 9110 §6.4.1, §15.3.6, §15.3.7).
-fn has_whole_body(status: StatusCode) -> bool {
-    !status.is_informational()
-        && !matches!(
-            status,
-            StatusCode::NO_CONTENT
-                | StatusCode::RESET_CONTENT
-                | StatusCode::PARTIAL_CONTENT
-                | StatusCode::NOT_MODIFIED
-        )
 }
 
 /// Whether it has a coding other than `identity`, which is none (RFC 9110 §8.4.1).

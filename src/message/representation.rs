@@ -9,6 +9,12 @@ use super::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use std::{ops::Range, time::SystemTime};
 
+/// Whether a response with this status comes with a body, where the method allows it (RFC 9110 §6.4.1, §15.3.6).
+pub fn has_body(status: StatusCode) -> bool {
+    !status.is_informational()
+        && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 /// What of a body is sent.
 #[derive(Debug)]
 pub enum Extent {
@@ -294,5 +300,15 @@ mod tests {
         let Extent::Parts(parts) = response.body() else { panic!("{response:?}") };
         assert_eq!(response.headers()["content-type"], parts.content_type);
         assert!(parts.parts[0].head.windows(8).any(|text| text == b"text/css"));
+    }
+
+    /// RFC 9110 §15.
+    #[test]
+    fn some_statuses_have_no_body() {
+        for (status, expected) in
+            [(100, true), (204, true), (304, true), (200, false), (206, false), (404, false)]
+        {
+            assert_eq!(!has_body(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+        }
     }
 }

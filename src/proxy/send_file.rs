@@ -4,7 +4,7 @@ use super::{RequestBody, body::Source, failure::Failure};
 use crate::{
     cache::Origin,
     files::{self, OpenError, OpenFile, content_type, etag, last_modified, open_named},
-    message::{encoding::Encoding, file::NamedFile, hop},
+    message::{encoding::Encoding, file::NamedFile, hop, representation::has_body},
     upstream::ResponseBody,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -40,7 +40,7 @@ pub(super) async fn resolve(
         // What is not announced is not sent behind the body.
         response.headers_mut().remove(header::TRAILER);
     }
-    let Some(name) = name.filter(|_| options.send_file && !has_no_body(response.status())) else {
+    let Some(name) = name.filter(|_| options.send_file && has_body(response.status())) else {
         return Ok(Resolved::Worker(response));
     };
     // In a box: most responses name none.
@@ -56,12 +56,6 @@ pub(super) async fn resolve(
     }
     describe(&mut head.headers, head.status, file.named());
     Ok(Resolved::File(Response::from_parts(head, file)))
-}
-
-/// Statuses that come without a body (RFC 9110 §15).
-fn has_no_body(status: StatusCode) -> bool {
-    status.is_informational()
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// The type of several parts, which is not the file's (RFC 9110 §14.6).
@@ -176,16 +170,6 @@ mod tests {
             let mut headers = map(response);
             describe(&mut headers, StatusCode::from_u16(status).unwrap(), &file);
             assert_eq!(headers, map(expected), "{status} {response:?}");
-        }
-    }
-
-    /// RFC 9110 §15.
-    #[test]
-    fn some_statuses_have_no_body() {
-        for (status, expected) in
-            [(100, true), (204, true), (304, true), (200, false), (206, false), (404, false)]
-        {
-            assert_eq!(has_no_body(StatusCode::from_u16(status).unwrap()), expected, "{status}");
         }
     }
 }
