@@ -4,7 +4,7 @@ use crate::{
     acme,
     config::Config,
     proxy::Challenges,
-    tls::{self, CertStore, Part, Reload, Untimely},
+    tls::{self, CertStore, Part, Reload},
 };
 use rustls::sign::CertifiedKey;
 use std::{env, fmt, sync::Arc, time::SystemTime};
@@ -95,15 +95,11 @@ fn open(config: &Config, files: &tls::Files, reload: &Reload) -> Result<Arc<Cert
         Refusal::Certificate(config.variable(setting).to_owned(), unusable)
     })?;
     if let Some(untimely) = facts.untimely(SystemTime::now()) {
-        warn(files, &untimely);
+        tracing::warn!(path = %files.certificate.display(), "{untimely}");
     }
     let store = watch.store();
     tokio::spawn(watch.run(reload.clone(), tls::POLL));
     Ok(store)
-}
-
-fn warn(files: &tls::Files, untimely: &Untimely) {
-    tracing::warn!(path = %files.certificate.display(), "{untimely}");
 }
 
 fn options(asked: &tls::Acme) -> acme::Options {

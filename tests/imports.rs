@@ -10,7 +10,7 @@ use std::{
 
 /// Each module and all that it may import. Only `app`, `cli` and the program itself know everything.
 const ALLOWED: [(&str, &[&str]); 12] = [
-    ("acme", &[]),
+    ("acme", &["tls"]),
     ("message", &[]),
     ("observe", &[]),
     ("process", &[]),

@@ -1,6 +1,7 @@
 //! A certificate as it lies in the folder, and what has to be known of it.
 
 use super::renew::Validity;
+use crate::tls::Facts;
 use instant_acme::CertificateIdentifier;
 use rustls::{
     crypto::aws_lc_rs,
@@ -8,10 +9,9 @@ use rustls::{
     sign::CertifiedKey,
 };
 use std::sync::Arc;
-use x509_cert::{
-    Certificate as Parsed,
-    der::{Decode, Encode},
-    ext::pkix::AuthorityKeyIdentifier,
+use x509_parser::{
+    certificate::X509Certificate, extensions::ParsedExtension,
+    oid_registry::OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER, prelude::FromDer as _,
 };
 
 /// A chain and its key, which fit each other.
@@ -37,13 +37,9 @@ impl Certificate {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| format!("no certificate: {error}"))?;
         let leaf = chain.first().ok_or("there is no certificate in it")?;
-        let leaf = Parsed::from_der(leaf).map_err(|error| format!("no certificate: {error}"))?;
-        let dates = leaf.tbs_certificate().validity();
-        let validity = Validity {
-            not_before: dates.not_before.to_system_time(),
-            not_after: dates.not_after.to_system_time(),
-        };
-        let id = identifier(&leaf);
+        let Facts { not_before, not_after, .. } = Facts::read(leaf).ok_or("no certificate: not X.509")?;
+        let validity = Validity { not_before, not_after };
+        let id = identifier(leaf);
         let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
             .map_err(|error| error.to_string())?;
         Ok(Self { key: Arc::new(key), validity, id })
@@ -51,14 +47,14 @@ impl Certificate {
 }
 
 /// The identifier of RFC 9773 §4.1: the issuer's key and the serial number, the latter as it is encoded.
-fn identifier(leaf: &Parsed) -> Option<CertificateIdentifier<'static>> {
-    let leaf = leaf.tbs_certificate();
-    let (_, authority) = leaf.get_extension::<AuthorityKeyIdentifier>().ok()??;
-    let authority = authority.key_identifier?;
-    let serial = leaf.serial_number().to_der().ok()?;
-    // Behind a tag and a length, which is a single byte for what has 20 bytes at most.
-    let serial = serial.get(2..)?;
-    Some(CertificateIdentifier::new(Der::from_slice(authority.as_bytes()), Der::from_slice(serial)))
+fn identifier(leaf: &[u8]) -> Option<CertificateIdentifier<'static>> {
+    let (_, leaf) = X509Certificate::from_der(leaf).ok()?;
+    let authority = leaf.get_extension_unique(&OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER).ok()??;
+    let ParsedExtension::AuthorityKeyIdentifier(authority) = authority.parsed_extension() else {
+        return None;
+    };
+    let authority = authority.key_identifier.as_ref()?.0;
+    Some(CertificateIdentifier::new(Der::from_slice(authority), Der::from_slice(leaf.raw_serial())))
 }
 
 #[cfg(test)]
