@@ -10,9 +10,10 @@ pub(super) fn stay<B>(response: Response<B>) -> Result<Response<B>, UpstreamErro
     if switches { Err(UpstreamError::Malformed) } else { Ok(response) }
 }
 
-/// Removes what concerned the worker's connection only.
+/// Removes what concerned the worker's connection only, and a length where there can be none (RFC 9110 §8.6).
 pub(super) fn depart<B>(mut response: Response<B>) -> Response<B> {
-    hop::remove(response.headers_mut(), |_| false);
+    let is_empty = response.status() == StatusCode::NO_CONTENT;
+    hop::remove(response.headers_mut(), |name| is_empty && name == "content-length");
     // Ours, whatever the worker's was (RFC 9112 §2.3): an HTTP/1.0 worker's body can still be sent in chunks.
     *response.version_mut() = Version::HTTP_11;
     response

@@ -72,6 +72,7 @@ fn a_response_without_a_body_leaves_the_connection_in_step() {
         ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200),
         ("HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n", 204),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204),
         ("HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n", 304),
         ("HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 1234\r\n\r\n", 304),
         ("HTTP/1.1 303 See Other\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", 303),
