@@ -1,16 +1,38 @@
 #!/usr/bin/env python3
-"""What a server of HTTP/2 must do (RFC 9113, RFC 7541), case by case, against one that runs: http2.py PORT [FILTER]
+"""What a server of HTTP/2 must do (RFC 9113, RFC 7541), case by case, against one that runs: http2.py [--tls] PORT [FILTER]
 
 The cases are those of the well-known suite h2spec, written anew, since that cannot be installed everywhere. The server must
-answer GET / and POST / with 200 and a body. Standard library only.
+answer GET / and POST / with 200 and a body; over TLS any certificate will do. Standard library only.
 """
-import socket, struct, sys, time
+import argparse, socket, ssl, struct, sys, time
+from concurrent.futures import ThreadPoolExecutor
 
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONT = range(10)
 NO, PROTO, INTERNAL, FLOW, TIMEOUT, CLOSED, SIZE, REFUSED, CANCEL, COMP = range(10)
 ES, EH, PAD, PRIO, ACK = 1, 4, 8, 32, 1
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PATIENCE = 20  # seconds for anything that must come
 CASES = []
+
+arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+arguments.add_argument("--tls", action="store_true", help="HTTP/2 by ALPN instead of by prior knowledge")
+arguments.add_argument("port", type=int)
+arguments.add_argument("filter", nargs="?", default="", help="a part of the names of the cases that are wanted")
+ARGUMENTS = arguments.parse_args()
+
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
+TLS.set_alpn_protocols(["h2"])
+
+
+def connect():
+    sock = socket.create_connection(("127.0.0.1", ARGUMENTS.port), PATIENCE)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if not ARGUMENTS.tls:
+        return sock
+    sock = TLS.wrap_socket(sock, server_hostname="localhost")
+    assert sock.selected_alpn_protocol() == "h2", "no HTTP/2 by ALPN"
+    return sock
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -35,17 +57,15 @@ def fields(*pairs):
     return b"".join(b"\0" + text(name) + text(value) for name, value in pairs)
 
 
-BASE = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "localhost")]
+BASE = [(":method", "GET"), (":scheme", "https" if ARGUMENTS.tls else "http"), (":path", "/"), (":authority", "localhost")]
 POST = [(":method", "POST")] + BASE[1:]
 GET_BLOCK, POST_BLOCK = fields(*BASE), fields(*POST)
 
 
 class Conn:
-    def __init__(self, port, settings=b"", hello=True):
-        self.sock = socket.create_connection(("127.0.0.1", port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.settimeout(2)
-        self.buffer, self.settings = b"", {}
+    def __init__(self, settings=b"", hello=True):
+        self.sock = connect()
+        self.buffer, self.settings, self.other_code = b"", {}, None
         if hello:
             self.send(PREFACE + frame(SETTINGS, 0, 0, settings))
             acked = greeted = False
@@ -68,7 +88,7 @@ class Conn:
         while len(self.buffer) < length:
             try:
                 data = self.sock.recv(65536)
-            except ConnectionError:
+            except (ConnectionError, ssl.SSLEOFError):
                 data = b""
             if not data:
                 raise EOFError
@@ -81,8 +101,8 @@ class Conn:
         return head[3], head[4], struct.unpack(">I", head[5:])[0] & 0x7FFFFFFF, self.read(int.from_bytes(head[:3], "big"))
 
     def until(self, test):
-        """The next frame that suits; raises at the end, or after two seconds."""
-        limit = time.monotonic() + 2
+        """The next frame that suits; raises at the end, or when patience does."""
+        limit = time.monotonic() + PATIENCE
         while time.monotonic() < limit:
             got = self.next()
             if test(*got):
@@ -97,7 +117,6 @@ class Conn:
 
     def error(self, kinds, codes):
         """One of these frames with one of these codes; or, as in h2spec, that the connection is closed, however that is told."""
-        self.other_code = None
         try:
             while True:
                 kind, _, _, payload = self.until(lambda kind, *_: kind in kinds)
@@ -360,22 +379,26 @@ expect("hpack/6.1.1 index 0", req(1, ES | EH, GET_BLOCK + b"\x80"), "connection_
 expect("hpack/6.3.1 a table larger than allowed", req(1, ES | EH, integer(4097, 5, 0x20) + GET_BLOCK), "connection_error", COMP)
 
 
-def main():
-    port, wanted = int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else ""
-    passed = failed = 0
-    for name, settings, hello, function in CASES:
-        if wanted not in name:
-            continue
-        try:
-            conn = Conn(port, settings, hello)
+def run(case):
+    """What there is to say of a case, and whether it has passed."""
+    name, settings, hello, function = case
+    try:
+        conn = Conn(settings, hello)
+        with conn.sock:
             function(conn)
-            passed += 1
-            if getattr(conn, "other_code", None):
-                print(f"passed {name}, closed with code {conn.other_code}")
-        except (AssertionError, EOFError, OSError, TimeoutError) as error:
-            failed += 1
-            print(f"FAILED {name}: {type(error).__name__} {error}")
-    print(f"{passed} passed, {failed} failed")
+    except (AssertionError, EOFError, OSError, TimeoutError) as error:
+        return f"FAILED {name}: {type(error).__name__} {error}", False
+    return conn.other_code and f"passed {name}, closed with code {conn.other_code}", True
+
+
+def main():
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(run, [case for case in CASES if ARGUMENTS.filter in case[0]]))
+    for said, _ in results:
+        if said:
+            print(said)
+    failed = sum(not passed for _, passed in results)
+    print(f"{len(results) - failed} passed, {failed} failed")
     sys.exit(failed > 0)
 
 

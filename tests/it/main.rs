@@ -34,6 +34,7 @@ mod footprint;
 mod forwarding;
 mod harness;
 mod http2;
+mod http2_conformance;
 mod http2_limits;
 mod http2_refusals;
 mod http2_websocket;

@@ -1,7 +1,8 @@
 //! TLS with certificate files, as curl sees it.
 
-use crate::support::{Backend, Folder, Thrust, free_port, thrust::Builder, wait_until};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use crate::support::{
+    Backend, Folder, Thrust, certificate::write_pair, free_port, thrust::Builder, wait_until,
+};
 use std::process::Command;
 
 /// A server with a certificate for `localhost`, in front of a backend that sends back what it was asked.
@@ -16,11 +17,7 @@ impl Secure {
     fn start(configure: impl FnOnce(Builder) -> Builder) -> Self {
         let (folder, port, backend) = (Folder::new(), free_port(), Backend::echo_request());
         write_pair(&folder);
-        let thrust = Thrust::builder()
-            .upstream(backend.url())
-            .env("SSL_CERT_PATH", folder.at("cert.pem"))
-            .env("SSL_KEY_PATH", folder.at("key.pem"))
-            .env("THRUST_HTTPS_PORT", port.to_string());
+        let thrust = Thrust::builder().upstream(backend.url()).tls(&folder, port);
         let thrust = configure(thrust).start();
         Self { folder, thrust, port, backend }
     }
@@ -41,13 +38,6 @@ fn curl(arguments: &[&str]) -> String {
     let always = ["--silent", "--max-time", "20", "--include", "--http1.1", "--noproxy", "*"];
     let output = Command::new("curl").args(always).args(arguments).output().unwrap();
     String::from_utf8(output.stdout).unwrap().replace('\r', "")
-}
-
-/// A new certificate with its key.
-fn write_pair(folder: &Folder) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    folder.replace("cert.pem", cert.pem());
-    folder.replace("key.pem", signing_key.serialize_pem());
 }
 
 #[test]

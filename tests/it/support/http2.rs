@@ -1,6 +1,6 @@
 //! A client that speaks HTTP/2, well-behaved; and one that sends frame by frame what it is told to.
 
-use super::DEADLINE;
+use super::{DEADLINE, Folder, certificate};
 use bytes::Bytes;
 use h2::{SendStream, client::ResponseFuture};
 use http::{HeaderMap, Method, Request};
@@ -8,7 +8,13 @@ use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, TcpStream},
 };
-use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    runtime::Runtime,
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
@@ -57,13 +63,33 @@ impl Http2 {
     /// Connects to the port on 127.0.0.1, with windows of this size for streams and for the connection.
     #[track_caller]
     pub fn connect_with(port: u16, window: u32) -> Http2 {
+        Http2::over(connect(port), window)
+    }
+
+    /// Connects over TLS by ALPN, and trusts the certificate in this folder.
+    #[track_caller]
+    pub fn connect_tls(port: u16, folder: &Folder) -> Http2 {
+        let connector = TlsConnector::from(certificate::client(folder));
+        let connecting = async move {
+            let name = "localhost".try_into().unwrap();
+            let socket = connector.connect(name, connect(port).await).await.unwrap();
+            assert_eq!(socket.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+            socket
+        };
+        Http2::over(connecting, 1 << 24)
+    }
+
+    #[track_caller]
+    fn over<S>(connecting: impl Future<Output = S>, window: u32) -> Http2
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (requests, connection) = runtime.block_on(async {
-            let socket = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
             let mut builder = h2::client::Builder::new();
             builder.initial_window_size(window).initial_connection_window_size(window.max(65_535));
-            builder.handshake::<_, Bytes>(socket).await.unwrap()
+            builder.handshake::<_, Bytes>(connecting.await).await.unwrap()
         });
         let connection = runtime.spawn(connection);
         Http2 { runtime, requests, connection }
@@ -126,6 +152,10 @@ impl Http2 {
         drop(requests);
         ended
     }
+}
+
+async fn connect(port: u16) -> tokio::net::TcpStream {
+    tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap()
 }
 
 /// One frame.

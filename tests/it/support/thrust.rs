@@ -30,6 +30,7 @@ pub struct Builder {
     command: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     worker_port: u16,
+    has_tls: bool,
     dir: Option<PathBuf>,
     stdin: Vec<u8>,
     open_files: Option<(u64, u64)>,
@@ -54,6 +55,7 @@ impl Thrust {
             command: Vec::new(),
             env: Vec::new(),
             worker_port,
+            has_tls: false,
             dir: None,
             stdin: Vec::new(),
             open_files: None,
@@ -215,6 +217,14 @@ impl Builder {
         self.env_remove("THRUST_WORKER_PORT").env("THRUST_UPSTREAM_URL", url)
     }
 
+    /// TLS on this port, with the pair in this folder.
+    pub fn tls(mut self, folder: &super::Folder, port: u16) -> Builder {
+        self.has_tls = true;
+        self.env("SSL_CERT_PATH", folder.at("cert.pem"))
+            .env("SSL_KEY_PATH", folder.at("key.pem"))
+            .env("THRUST_HTTPS_PORT", port.to_string())
+    }
+
     /// A program that starts thrust, given before it.
     pub fn wrapper<I: IntoIterator<Item: Into<OsString>>>(mut self, command: I) -> Builder {
         self.wrapper = command.into_iter().map(Into::into).collect();
@@ -248,14 +258,16 @@ impl Builder {
     /// Starts it and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Thrust {
+        let count = 1 + usize::from(self.has_tls);
         let mut thrust = self.spawn();
-        let mut port = None;
-        let listening = holds_within(DEADLINE, || {
-            port = thrust.stderr.lines().iter().find_map(|line| listening_port(line));
-            port.is_some() || !thrust.is_running()
+        let mut ports = Vec::new();
+        holds_within(DEADLINE, || {
+            ports = thrust.stderr.lines().iter().filter_map(|line| listening_port(line)).collect();
+            ports.len() == count || !thrust.is_running()
         });
-        assert!(listening && port.is_some(), "thrust does not listen");
-        thrust.port = port.unwrap();
+        assert_eq!(ports.len(), count, "thrust does not listen");
+        // The plain port comes first.
+        thrust.port = ports[0];
         thrust
     }
 
