@@ -36,6 +36,7 @@ mod harness;
 mod http2;
 mod http2_conformance;
 mod http2_limits;
+mod http2_proxying;
 mod http2_refusals;
 mod http2_websocket;
 mod limits;
