@@ -10,6 +10,7 @@ mod support;
 mod access_log;
 mod bad_input;
 mod boot;
+mod browser;
 mod cache_assets;
 mod cache_attacks;
 mod cache_bodies;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "a harness has every part ready, also those that no test uses today")]
 
 pub mod backend;
+pub mod browser;
 pub mod certificate;
 pub mod client;
 pub mod coding;
