@@ -2,7 +2,9 @@
 
 use crate::support::{
     Backend, Thrust,
-    http2::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Http2, RST_STREAM, Raw, frame, head, request},
+    http2::{
+        DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, Http2, RST_STREAM, Raw, frame, head, head_of, request,
+    },
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
@@ -89,6 +91,70 @@ fn what_is_malformed_resets_its_stream_alone() {
         assert_eq!(raw.await_frame(HEADERS).stream, 3, "{fields:?}");
     }
     assert!(backend.requests().iter().all(|request| request.target() == "/good"));
+}
+
+#[test]
+fn nothing_makes_two_requests_of_one() {
+    const NEXT: &str = "x\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: app.test";
+    let backend = Backend::echo_request();
+    let thrust = in_front_of(&backend);
+    let ending = |end: &str| format!("x{end}x-injected: 1");
+    let mut pairs = vec![
+        ("x".to_owned(), NEXT.to_owned()),
+        (NEXT.to_owned(), "y".to_owned()),
+        ("transfer-encoding".to_owned(), "chunked".to_owned()),
+        ("te".to_owned(), "trailers\r\ntransfer-encoding: chunked".to_owned()),
+    ];
+    for end in ["\r\n", "\n", "\r", "\0", "\r\n "] {
+        pairs.extend([("x".to_owned(), ending(end)), (ending(end), "y".to_owned())]);
+    }
+    for name in ["", " ", "x y", "x:", ":", "x\t", "x\u{e9}"] {
+        pairs.push((name.to_owned(), "y".to_owned()));
+    }
+    for (name, value) in &pairs {
+        assert_refused(&thrust, &head("GET", "/bad", &[(name, value)]));
+    }
+    for text in [NEXT, "GET\r\nx: y", "GET /bad HTTP/1.1\r\nx: y", " ", "G T", ""] {
+        assert_refused(&thrust, &head(text, "/bad", &[]));
+    }
+    for text in
+        [NEXT, "/bad HTTP/1.1\r\nx: y", "/bad y", "/bad\ty", "/bad\0", "bad", "http://other.test/bad", ""]
+    {
+        assert_refused(&thrust, &head("GET", text, &[]));
+    }
+    for text in [
+        NEXT,
+        "app.test\r\nx: y",
+        "user@app.test",
+        "app.test/bad",
+        "app.test,b",
+        "app.test y",
+        "app.test:",
+        "app.test:y",
+        "",
+    ] {
+        assert_refused(&thrust, &head_of("GET", "http", text, "/bad", &[]));
+    }
+    for text in ["ftp", "http\r\nx: y", "http://other.test/", ""] {
+        assert_refused(&thrust, &head_of("GET", text, "app.test", "/bad", &[]));
+    }
+    let requests = backend.requests();
+    assert!(requests.iter().all(|request| request.target() == "/good"), "{requests:#?}");
+}
+
+/// The request is refused, by a reset or by a 400; the next one is answered, if it is not too late for one.
+#[track_caller]
+fn assert_refused(thrust: &Thrust, block: &[u8]) {
+    let mut raw = Raw::connect(thrust.port());
+    raw.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, block));
+    let refused = raw.next_of(&[RST_STREAM, GOAWAY, HEADERS]);
+    // The first field of a response is its status: 400 is entry 12 of the static table.
+    let is_refusal = refused.kind != HEADERS || refused.payload[0] == 0x8c;
+    assert!(is_refusal, "{:?}: {refused:?}", String::from_utf8_lossy(block));
+    if refused.kind != GOAWAY {
+        raw.get(3, "/good");
+        assert_eq!(raw.await_frame(HEADERS).stream, 3);
+    }
 }
 
 #[test]

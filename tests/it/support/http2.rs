@@ -258,7 +258,12 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// A request's fields, as literals that are not indexed (RFC 7541 §6.2.2).
 pub fn head(method: &str, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
-    let pseudo = [(":method", method), (":scheme", "http"), (":authority", "app.test"), (":path", path)];
+    head_of(method, "http", "app.test", path, fields)
+}
+
+/// The same for any scheme and authority.
+pub fn head_of(method: &str, scheme: &str, authority: &str, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    let pseudo = [(":method", method), (":scheme", scheme), (":authority", authority), (":path", path)];
     pseudo
         .iter()
         .chain(fields)
