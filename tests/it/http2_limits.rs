@@ -253,7 +253,9 @@ fn a_drain_closes_event_streams_when_only_they_are_left() {
         client.run(async { while let Some(Ok(_)) = body.data().await {} });
     }
     assert_eq!(thrust.wait().code(), Some(0));
-    assert_eq!(thrust.access_log().iter().filter(|record| record["path"] == "/events").count(), 3);
+    wait_until("all are logged", || {
+        thrust.access_log().iter().filter(|record| record["path"] == "/events").count() == 3
+    });
 }
 
 #[test]

@@ -114,7 +114,8 @@ fn trailers_behind_a_length_have_no_place_and_leave_the_connection_in_step() {
             let (response, mut body) = client.begin(asking(Method::POST, "/", fields), false);
             body.send_data(Bytes::from_static(b"body"), false).unwrap();
             let trailers = [(HeaderName::from_static("x-sum"), HeaderValue::from_static("1"))];
-            body.send_trailers(HeaderMap::from_iter(trailers)).unwrap();
+            // The body was whole before them, so that the answer may be here already.
+            let _ = body.send_trailers(HeaderMap::from_iter(trailers));
             assert!(client.finish(response).unwrap().text().ends_with("\r\n\r\nbody"));
             assert_eq!(client.get("/next").status, 200);
             assert_eq!(backend.requests().pop().unwrap().start_line(), "GET /next HTTP/1.1");
