@@ -30,9 +30,9 @@ use rustls::sign::CertifiedKey;
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
 /// What to get certificates for, from whom, and where to keep them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Host names in lower case, without wildcards; each gets a certificate of its own.
+    /// Host names in lower case, without wildcards, each once; each gets a certificate of its own.
     pub domains: Vec<String>,
     /// URL of the CA's directory (RFC 8555 §7.1.1), `https`.
     pub directory: String,
@@ -49,7 +49,7 @@ pub struct Options {
 }
 
 /// External account binding (RFC 8555 §7.3.4).
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Eab {
     /// The key's identifier.
     pub kid: String,
