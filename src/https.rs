@@ -75,7 +75,6 @@ impl Secured {
         started.map(Some).map_err(|error| {
             let setting = match error {
                 acme::StartError::Storage { .. } => config.variable("THRUST_STORAGE_PATH"),
-                acme::StartError::Roots { .. } => "SSL_CERT_FILE",
                 acme::StartError::Domain(_) | acme::StartError::Tls(_) => {
                     config.variable("THRUST_ACME_DOMAIN")
                 }

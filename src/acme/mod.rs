@@ -86,13 +86,6 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
-    /// The file of trusted certificates cannot be used.
-    Roots {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
     /// Not a name that a certificate can be ordered for by HTTP or TLS.
     Domain(String),
     /// Our own TLS cannot be set up.
@@ -109,9 +102,6 @@ impl fmt::Display for StartError {
                 path.display(),
                 rustix::process::geteuid().as_raw()
             ),
-            Self::Roots { path, reason } => {
-                write!(f, "cannot read trusted certificates from {}: {reason}", path.display())
-            }
             Self::Domain(domain) => write!(f, "no certificate can be ordered for {domain:?}"),
             Self::Tls(error) => write!(f, "cannot set up TLS: {error}"),
         }
