@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 mod ca;
+#[path = "../it/support/ports.rs"]
+mod ports;
 mod site;
 
 use ca::{Ca, EAB_KEY, Kind, Papers, Ports};
+use ports::free_port;
 use serde_json::Value;
 use site::{Site, Store};
 use std::{

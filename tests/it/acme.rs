@@ -137,7 +137,8 @@ fn each_domain_has_a_certificate_and_failures_of_its_own() {
         "TLS-ALPN-01 failed: ",
         "127.0.0.2",
         "connection refused (urn:ietf:params:acme:error:connection)",
-        "Policy forbids issuing for name (urn:ietf:params:acme:error:rejectedIdentifier)",
+        "issuance is forbidden by policy",
+        "(urn:ietf:params:acme:error:rejectedIdentifier)",
     ] {
         thrust.await_stderr(words);
     }
@@ -189,10 +190,11 @@ fn accounts_are_bound_by_the_right_key() {
             .env("THRUST_STORAGE_PATH", scene.folder.at(storage))
             .start()
     };
-    let wrong = bound(&EAB_KEY.replace('z', "y"), "one");
+    let wrong_key = EAB_KEY.replace('z', "y");
+    let wrong = bound(&wrong_key, "one");
     wrong.await_stderr("cannot obtain a certificate");
-    wrong.await_stderr("urn:ietf:params:acme:error:");
-    assert!(!wrong.stderr().contains(EAB_KEY));
+    wrong.await_stderr("external account binding JWS verification error");
+    assert!(!wrong.stderr().contains(&wrong_key));
     assert_eq!(get(wrong.port(), "/up").status, 200);
     drop(wrong);
     await_certificates(&bound(EAB_KEY, "other"), 1);
@@ -283,7 +285,9 @@ fn two_on_one_folder_order_once() {
 fn stopping_does_not_wait_for_an_authority_that_is_silent() {
     let scene = Scene::new();
     let address = (Ipv4Addr::LOCALHOST, scene.ports.directory).into();
-    let silent = Backend::start_at(address, |connection| drop(connection.await_close()));
+    let silent = Backend::start_at(address, |connection| {
+        connection.await_close();
+    });
     let thrust = scene.thrust().env("THRUST_SHUTDOWN_TIMEOUT", "1h").start();
     wait_until("it is asked", || silent.connections() == 1);
     thrust.signal(libc::SIGTERM);
