@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "two suites use it, each a part")]
 
-use super::{free_port, wait_until};
+use super::{reserved_port, wait_until};
 use rcgen::{CertificateParams, KeyPair};
 use std::{
     env,
@@ -48,7 +48,7 @@ pub struct Ports {
 
 impl Ports {
     pub fn new() -> Self {
-        let [directory, plain, tls, dns, one, other] = std::array::from_fn(|_| free_port());
+        let [directory, plain, tls, dns, one, other] = std::array::from_fn(|_| reserved_port());
         Self { directory, plain, tls, dns, others: [one, other] }
     }
 

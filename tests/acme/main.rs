@@ -8,7 +8,7 @@ mod ports;
 mod site;
 
 use ca::{Ca, EAB_KEY, Kind, Papers, Ports};
-use ports::free_port;
+use ports::reserved_port;
 use serde_json::Value;
 use site::{Site, Store};
 use std::{

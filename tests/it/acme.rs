@@ -3,7 +3,7 @@
 use crate::support::{
     Backend, Client, Folder, Secure, Thrust,
     ca::{Ca, EAB_KEY, Kind, Papers, Ports},
-    free_port, get, holds_within,
+    get, holds_within, reserved_port,
     thrust::Builder,
     wait_until,
 };
@@ -160,7 +160,7 @@ fn handshakes_wait_a_moment_for_the_certificate() {
 fn where_the_plain_port_is_closed_the_other_proves_it() {
     let scene = Scene::new();
     let _ca = scene.ca(Kind::default());
-    let thrust = scene.thrust().env("PORT", free_port().to_string()).start();
+    let thrust = scene.thrust().env("PORT", reserved_port().to_string()).start();
     await_certificates(&thrust, 1);
     assert!(thrust.stderr().contains("HTTP-01 failed: "));
     assert_eq!(scene.connect(DOMAIN).get(DOMAIN, "/").status, 200);
@@ -173,7 +173,7 @@ fn where_the_secure_port_is_closed_the_plain_one_proves_it() {
     // What worked last is tried first.
     fs::create_dir_all(scene.kept()).unwrap();
     fs::write(scene.kept().join(format!("{DOMAIN}.json")), r#"{"method":"tls-alpn-01"}"#).unwrap();
-    let thrust = scene.thrust().env("THRUST_HTTPS_PORT", free_port().to_string()).start();
+    let thrust = scene.thrust().env("THRUST_HTTPS_PORT", reserved_port().to_string()).start();
     await_certificates(&thrust, 1);
     assert!(thrust.stderr().contains("TLS-ALPN-01 failed: "));
 }
@@ -266,10 +266,10 @@ fn two_on_one_folder_order_once() {
     let _ca = scene.ca(Kind::default());
     let one = scene.thrust().start();
     wait_until("it is being ordered", || scene.papers.orders() == 1);
-    let port = free_port();
+    let port = reserved_port();
     let other = scene
         .thrust()
-        .env("PORT", free_port().to_string())
+        .env("PORT", reserved_port().to_string())
         .env("THRUST_HTTPS_PORT", port.to_string())
         .start();
     await_certificates(&one, 1);

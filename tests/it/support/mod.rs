@@ -28,7 +28,7 @@ pub use folder::Folder;
 pub use latch::Latch;
 pub use message::{Message, Response};
 pub use parts::parts;
-pub use ports::free_port;
+pub use ports::{free_port, reserved_port};
 pub use secure::Secure;
 pub use stage::{Answer, Stage};
 pub use thrust::Thrust;

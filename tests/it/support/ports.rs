@@ -1,6 +1,7 @@
 //! Ports to listen on.
 
 use std::{
+    mem,
     net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -25,4 +26,17 @@ pub fn free_port() -> u16 {
         }
     }
     panic!("no free port");
+}
+
+/// The same, kept from other test processes until this one ends: for what begins to listen late.
+///
+/// A UDP socket keeps it, at an address that nobody else uses: it is not in anybody's way, but the port no longer looks free.
+pub fn reserved_port() -> u16 {
+    loop {
+        let port = free_port();
+        if let Ok(socket) = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 77), port)) {
+            mem::forget(socket);
+            return port;
+        }
+    }
 }
