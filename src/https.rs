@@ -2,12 +2,12 @@
 
 use crate::{
     acme,
-    config::Config,
+    config::{Config, Tls},
     proxy::Challenges,
     tls::{self, CertStore, Part, Reload},
 };
 use rustls::sign::CertifiedKey;
-use std::{env, fmt, sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 /// TLS, ready for its first client.
 pub struct Secured {
@@ -45,14 +45,15 @@ impl Secured {
     /// Certificate files that are of no use.
     pub fn prepare(config: &Config) -> Result<Option<Self>, Refusal> {
         let (store, reload, orders) = match &config.tls {
-            tls::Options::Off => return Ok(None),
-            tls::Options::Files(files) => {
+            Tls::Off => return Ok(None),
+            Tls::Files(files) => {
                 let reload = Reload::default();
                 (open(config, files, &reload)?, reload, None)
             }
-            tls::Options::Acme(asked) => {
-                let store = Arc::new(CertStore::named(asked.domains.iter().map(String::as_str)));
-                let orders = Orders { options: options(asked), store: store.clone(), tokens: Arc::default() };
+            Tls::Acme(options) => {
+                let store = Arc::new(CertStore::named(options.domains.iter().map(String::as_str)));
+                let orders =
+                    Orders { options: options.clone(), store: store.clone(), tokens: Arc::default() };
                 (store, Reload::default(), Some(orders))
             }
         };
@@ -74,7 +75,6 @@ impl Secured {
         started.map(Some).map_err(|error| {
             let setting = match error {
                 acme::StartError::Storage { .. } => config.variable("THRUST_STORAGE_PATH"),
-                acme::StartError::Roots { .. } => "SSL_CERT_FILE",
                 acme::StartError::Domain(_) | acme::StartError::Tls(_) => {
                     config.variable("THRUST_ACME_DOMAIN")
                 }
@@ -100,20 +100,6 @@ fn open(config: &Config, files: &tls::Files, reload: &Reload) -> Result<Arc<Cert
     let store = watch.store();
     tokio::spawn(watch.run(reload.clone(), tls::POLL));
     Ok(store)
-}
-
-fn options(asked: &tls::Acme) -> acme::Options {
-    let eab = asked.eab.as_ref();
-    acme::Options {
-        domains: asked.domains.clone(),
-        directory: asked.directory.clone(),
-        email: asked.email.clone(),
-        eab: eab.map(|eab| acme::Eab { kid: eab.kid.clone(), hmac_key: eab.hmac_key.clone() }),
-        storage: asked.storage.clone(),
-        // As OpenSSL and what is built with it have it.
-        roots: env::var_os("SSL_CERT_FILE").map(Into::into),
-        pace: acme::Pace::default(),
-    }
 }
 
 /// The store as those see it who order certificates.

@@ -24,7 +24,10 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     // It fills in the parts' own options, and no part knows it.
     (
         "config",
-        &["cache", "encode", "files", "message", "observe", "process", "proxy", "server", "tls", "upstream"],
+        &[
+            "acme", "cache", "encode", "files", "message", "observe", "process", "proxy", "server", "tls",
+            "upstream",
+        ],
     ),
 ];
 

@@ -31,7 +31,7 @@ impl Manager {
     /// within a runtime. Reads a few small files on this thread.
     ///
     /// # Errors
-    /// What no waiting would cure: the folder, the file of trusted certificates, a name.
+    /// What no waiting would cure: the folder, a name.
     pub fn start(
         options: Options,
         certificates: Arc<dyn Certificates>,

@@ -30,9 +30,9 @@ use rustls::sign::CertifiedKey;
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
 /// What to get certificates for, from whom, and where to keep them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Host names in lower case, without wildcards; each gets a certificate of its own.
+    /// Host names in lower case, without wildcards, each once; each gets a certificate of its own.
     pub domains: Vec<String>,
     /// URL of the CA's directory (RFC 8555 §7.1.1), `https`.
     pub directory: String,
@@ -49,7 +49,7 @@ pub struct Options {
 }
 
 /// External account binding (RFC 8555 §7.3.4).
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Eab {
     /// The key's identifier.
     pub kid: String,
@@ -86,13 +86,6 @@ pub enum StartError {
         /// Why not.
         error: io::Error,
     },
-    /// The file of trusted certificates cannot be used.
-    Roots {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
     /// Not a name that a certificate can be ordered for by HTTP or TLS.
     Domain(String),
     /// Our own TLS cannot be set up.
@@ -109,9 +102,6 @@ impl fmt::Display for StartError {
                 path.display(),
                 rustix::process::geteuid().as_raw()
             ),
-            Self::Roots { path, reason } => {
-                write!(f, "cannot read trusted certificates from {}: {reason}", path.display())
-            }
             Self::Domain(domain) => write!(f, "no certificate can be ordered for {domain:?}"),
             Self::Tls(error) => write!(f, "cannot set up TLS: {error}"),
         }

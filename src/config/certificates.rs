@@ -7,13 +7,32 @@ use super::{
     settings::{Facts, Setting},
     values::{self, Invalid, Parsed},
 };
-use crate::tls;
+use crate::{acme, tls};
 use base64::{
     Engine as _,
     alphabet::URL_SAFE,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use http::Uri;
+
+/// Whether TLS is spoken, and where its certificates come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Tls {
+    /// It is not.
+    #[default]
+    Off,
+    /// From files, which somebody else renews.
+    Files(tls::Files),
+    /// Ordered by ACME.
+    Acme(acme::Options),
+}
+
+impl Tls {
+    /// Whether TLS is spoken at all.
+    pub const fn is_on(&self) -> bool {
+        !matches!(self, Self::Off)
+    }
+}
 
 /// Keys are handed out with padding and without.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -34,7 +53,7 @@ pub fn facts(environment: &Environment, terminal: bool) -> Facts {
 }
 
 /// Reads the settings. What does not go together is found later; it is as if there were none.
-pub fn read(raw: &Raw, read: &mut Reader) -> tls::Options {
+pub fn read(raw: &Raw, read: &mut Reader) -> Tls {
     let certificate = read.optional(raw.ssl_cert_path.clone(), values::file);
     let key = read.optional(raw.ssl_key_path.clone(), values::file);
     let domains = read.optional(raw.acme_domain.clone(), domains);
@@ -44,12 +63,15 @@ pub fn read(raw: &Raw, read: &mut Reader) -> tls::Options {
     let hmac_key = read.optional(raw.eab_hmac_key.clone(), hmac_key);
     let storage = read.value(raw.storage_path.clone(), values::file);
     match (certificate.zip(key), domains) {
-        (Some((certificate, key)), _) => tls::Options::Files(tls::Files { certificate, key }),
+        (Some((certificate, key)), _) => Tls::Files(tls::Files { certificate, key }),
         (None, Some(domains)) => {
-            let eab = kid.zip(hmac_key).map(|(kid, hmac_key)| tls::Eab { kid, hmac_key });
-            tls::Options::Acme(tls::Acme { domains, directory, email, eab, storage })
+            let eab = kid.zip(hmac_key).map(|(kid, hmac_key)| acme::Eab { kid, hmac_key });
+            // As OpenSSL and what is built with it have it.
+            let roots = read.foreign("SSL_CERT_FILE").map(Into::into);
+            let pace = acme::Pace::default();
+            Tls::Acme(acme::Options { domains, directory, email, eab, storage, roots, pace })
         }
-        (None, None) => tls::Options::Off,
+        (None, None) => Tls::Off,
     }
 }
 

@@ -99,6 +99,11 @@ impl Environment {
         self.0.contains_key(name)
     }
 
+    /// The value of a variable, if it is set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// The name that a setting is set by, if any.
     pub fn set_by(&self, setting: &str) -> Option<String> {
         Setting::known_as(setting)?.names().into_iter().find(|name| self.sets(name))

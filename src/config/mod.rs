@@ -16,11 +16,10 @@ mod table;
 mod unknown;
 mod values;
 
+pub use certificates::Tls;
 pub use report::{ConfigErrors, Fault, Warning};
 
-use crate::{
-    cache, encode, files, message::forwarded::Trust, observe, process, proxy, server, tls, upstream,
-};
+use crate::{cache, encode, files, message::forwarded::Trust, observe, process, proxy, server, upstream};
 use env::{Environment, Raw};
 use http::HeaderValue;
 use read::{Reader, Taken};
@@ -32,7 +31,7 @@ pub struct Config {
     /// Where to listen, and how long clients may take.
     pub server: server::Options,
     /// Whether TLS is spoken, and where its certificates come from.
-    pub tls: tls::Options,
+    pub tls: Tls,
     /// How it is told to clients, where it is.
     pub https: Https,
     /// HTTP/2 is offered over TLS.
@@ -141,7 +140,7 @@ impl Config {
             jitter: read.value(raw.compression_jitter, values::padding),
         };
         let domains = match &tls {
-            tls::Options::Acme(acme) => Some(acme.domains.clone()),
+            Tls::Acme(acme) => Some(acme.domains.clone()),
             _ => None,
         };
         let hsts: Option<Duration> = read.value(raw.hsts, values::max_age);

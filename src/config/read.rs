@@ -52,6 +52,11 @@ impl<'a> Reader<'a> {
         self.read(variable?, parse)
     }
 
+    /// The value of a variable that is no setting of ours, where it is set.
+    pub fn foreign(&self, name: &str) -> Option<&'a str> {
+        self.environment.get(name)
+    }
+
     /// Adds a fault that lies between settings.
     pub fn fault(&mut self, text: String) {
         self.faults.push(Fault(text));

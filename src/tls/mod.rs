@@ -11,7 +11,6 @@ mod certificate;
 mod config;
 mod facts;
 mod handshake;
-mod options;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -20,6 +19,5 @@ mod watch;
 pub use certificate::{Fault, Files, Pair, Part, Reason, Unusable};
 pub use facts::{Facts, Untimely};
 pub use handshake::{Acceptor, Failed};
-pub use options::{Acme, Eab, Options};
 pub use store::{CertStore, Lookup};
 pub use watch::{POLL, Reload, Verdict, Watch};

@@ -1,14 +1,15 @@
 //! A certificate authority: Debian's `pebble`, with a DNS server that knows every name as 127.0.0.1.
 
-use crate::wait_until;
+#![allow(dead_code, reason = "two suites use it, each a part")]
+
+use super::{reserved_port, wait_until};
 use rcgen::{CertificateParams, KeyPair};
 use std::{
     env,
     fs::{self, File},
-    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command},
-    sync::atomic::{AtomicU16, Ordering},
 };
 use tempfile::TempDir;
 
@@ -47,7 +48,7 @@ pub struct Ports {
 
 impl Ports {
     pub fn new() -> Self {
-        let [directory, plain, tls, dns, one, other] = std::array::from_fn(|_| free_port());
+        let [directory, plain, tls, dns, one, other] = std::array::from_fn(|_| reserved_port());
         Self { directory, plain, tls, dns, others: [one, other] }
     }
 
@@ -103,12 +104,23 @@ impl Ca {
     pub fn advise(papers: &Papers, ports: Ports, certificate: &str, window: [&str; 2]) {
         let advice = serde_json::json!({ "suggestedWindow": { "start": window[0], "end": window[1] } });
         let body = serde_json::json!({ "Certificate": certificate, "ARIResponse": advice.to_string() });
-        let told = Command::new("curl")
-            .args(["--silent", "--show-error", "--fail", "--data", &body.to_string(), "--cacert"])
-            .arg(papers.roots())
-            .arg(format!("https://127.0.0.1:{}/set-renewal-info/", ports.others[0]))
-            .status();
-        assert!(told.unwrap().success(), "the authority does not take advice");
+        let url = format!("https://127.0.0.1:{}/set-renewal-info/", ports.others[0]);
+        curl(papers, &["--data", &body.to_string(), &url]);
+    }
+
+    /// The file of what a client has to trust that is shown its certificates; it makes a new one with every start.
+    pub fn issuer(papers: &Papers, ports: Ports) -> PathBuf {
+        let url = format!("https://127.0.0.1:{}/roots/0", ports.others[0]);
+        let path = papers.path("issuer.pem");
+        fs::write(&path, curl(papers, &[&url])).unwrap();
+        path
+    }
+
+    /// From now on it looks for a name at this address.
+    pub fn resolve(papers: &Papers, ports: Ports, name: &str, address: &str) {
+        let body = serde_json::json!({ "host": format!("{name}."), "addresses": [address] });
+        let url = format!("http://127.0.0.1:{}/add-a", ports.others[1]);
+        curl(papers, &["--data", &body.to_string(), &url]);
     }
 
     /// Starts it and waits until it can be reached. It refuses three of five nonces.
@@ -141,6 +153,15 @@ impl Ca {
         }
         ca
     }
+}
+
+/// Asks one of its two servers for tests; the body of the answer.
+fn curl(papers: &Papers, arguments: &[&str]) -> Vec<u8> {
+    let always = ["--silent", "--show-error", "--fail", "--noproxy", "*", "--cacert"];
+    let output = Command::new("curl").args(always).arg(papers.roots()).args(arguments).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {complaint}");
+    output.stdout
 }
 
 /// Debian's stable release has a pebble that gives no advice; `bin/test` unpacks a newer one.
@@ -185,18 +206,4 @@ fn configuration(papers: &Papers, ports: Ports, kind: Kind) -> String {
 
 fn log(path: &Path) -> File {
     File::options().create(true).append(true).open(path).unwrap()
-}
-
-/// A port that nobody listens on, handed out once in this process; below those that the kernel hands out.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let offset = (std::process::id() % 600) as u16 * 30;
-    loop {
-        let port = 14_000 + NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset) % 18_000;
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-            && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if free {
-            return port;
-        }
-    }
 }

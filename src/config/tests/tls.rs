@@ -1,7 +1,8 @@
 //! TLS, and what it changes.
 
 use super::*;
-use crate::tls::{Acme, Files, Options};
+use crate::{acme, tls::Files};
+use std::path::Path;
 
 const FILES: [(&str, &str); 2] = [("SSL_CERT_PATH", "/c.pem"), ("SSL_KEY_PATH", "/k.pem")];
 
@@ -12,14 +13,14 @@ fn with<'a>(one: &[(&'a str, &'a str)], other: &[(&'a str, &'a str)]) -> Vec<(&'
 #[test]
 fn it_is_off_unless_it_is_asked_for() {
     let config = config(&[("THRUST_HTTPS_PORT", "8443"), ("STORAGE_PATH", "/x"), ("EAB_KID", "mine")]);
-    assert_eq!((config.tls, config.http2, config.server.h2c), (Options::Off, false, false));
+    assert_eq!((config.tls, config.http2, config.server.h2c), (Tls::Off, false, false));
 }
 
 #[test]
 fn files_turn_it_on() {
     let config = config(&FILES);
     let files = Files { certificate: "/c.pem".into(), key: "/k.pem".into() };
-    assert_eq!(config.tls, Options::Files(files));
+    assert_eq!(config.tls, Tls::Files(files));
     let https = Https { port: 443, redirect_port: None, health_path: Some("/up".into()) };
     assert_eq!(config.proxy.hsts, None);
     assert_eq!(config.https, https);
@@ -29,14 +30,16 @@ fn files_turn_it_on() {
 #[test]
 fn domains_turn_it_on() {
     let config = config(&[("THRUST_ACME_DOMAIN", "a.example, B.example")]);
-    let acme = Acme {
+    let acme = acme::Options {
         domains: vec!["a.example".into(), "b.example".into()],
         directory: "https://acme-v02.api.letsencrypt.org/directory".into(),
         email: None,
         eab: None,
         storage: "./storage/thrust".into(),
+        roots: None,
+        pace: acme::Pace::default(),
     };
-    assert_eq!(config.tls, Options::Acme(acme));
+    assert_eq!(config.tls, Tls::Acme(acme));
     assert_eq!((config.server.port, config.http2, config.proxy.trust), (80, false, Trust::Nobody));
 }
 
@@ -52,7 +55,7 @@ fn thruster_s_name_turns_http2_on_too() {
 #[test]
 fn a_domain_that_may_be_the_application_s_own_turns_nothing_on() {
     let (config, warnings) = read(&[("TLS_DOMAIN", "https://a.example")]).unwrap();
-    assert_eq!((config.tls, config.server.port, config.http2), (Options::Off, 3000, false));
+    assert_eq!((config.tls, config.server.port, config.http2), (Tls::Off, 3000, false));
     assert_eq!((config.proxy.trust, warnings.len()), (Trust::Everyone, 1));
     assert_eq!(faults(&[("THRUSTER_TLS_DOMAIN", "https://a.example")]).len(), 1);
 }
@@ -66,6 +69,7 @@ fn every_setting_of_it_is_taken() {
         ("EAB_KID", "kid"),
         ("EAB_HMAC_KEY", "-_8"),
         ("STORAGE_PATH", "/storage"),
+        ("SSL_CERT_FILE", "/roots.pem"),
         ("HTTPS_PORT", "8443"),
         ("THRUST_REDIRECT_PORT", "443"),
         ("THRUST_HEALTH_PATH", "0"),
@@ -75,14 +79,17 @@ fn every_setting_of_it_is_taken() {
         ("PORT", "8080"),
     ];
     let config = config(&variables);
-    let Options::Acme(acme) = &config.tls else { panic!("{:?}", config.tls) };
+    let Tls::Acme(acme) = &config.tls else { panic!("{:?}", config.tls) };
     let eab = acme.eab.as_ref().unwrap();
     assert_eq!(
         (acme.directory.as_str(), acme.email.as_deref()),
         ("https://ca.example/dir", Some("me@a.example"))
     );
     assert_eq!((eab.kid.as_str(), eab.hmac_key.as_slice()), ("kid", &[251, 255][..]));
-    assert_eq!(acme.storage, PathBuf::from("/storage"));
+    assert_eq!(
+        (&*acme.storage, acme.roots.as_deref()),
+        (Path::new("/storage"), Some(Path::new("/roots.pem")))
+    );
     let hsts = Some("max-age=86400");
     assert_eq!(config.https, Https { port: 8443, redirect_port: Some(443), health_path: None });
     assert_eq!(config.proxy.hsts.as_ref().map(|hsts| hsts.to_str().unwrap()), hsts);

@@ -4,6 +4,8 @@
 
 pub mod backend;
 pub mod browser;
+#[path = "../../acme/ca.rs"]
+pub mod ca;
 pub mod certificate;
 pub mod client;
 pub mod coding;
@@ -14,6 +16,8 @@ pub mod latch;
 pub mod load;
 pub mod message;
 pub mod parts;
+pub mod ports;
+pub mod secure;
 pub mod stage;
 pub mod thrust;
 pub mod worker;
@@ -26,13 +30,13 @@ pub use folder::Folder;
 pub use latch::Latch;
 pub use message::{Message, Response};
 pub use parts::parts;
+pub use ports::{free_port, reserved_port};
+pub use secure::Secure;
 pub use stage::{Answer, Stage};
 pub use thrust::Thrust;
 pub use worker::TestWorker;
 
 use std::{
-    net::{Ipv4Addr, Ipv6Addr, TcpListener},
-    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -56,25 +60,4 @@ pub fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool) -> boo
         thread::sleep(Duration::from_millis(5));
     }
     true
-}
-
-/// A port that nobody listens on, handed out once in this process.
-///
-/// Below the range from which the kernel takes ports for `bind(0)` and for outgoing connections, so that only
-/// another test process could take it before it is used; that one starts to look elsewhere.
-pub fn free_port() -> u16 {
-    const FIRST: u32 = 12_000;
-    const COUNT: u32 = 20_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let offset = std::process::id().wrapping_mul(97);
-    for _ in 0..COUNT {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(offset);
-        let port = u16::try_from(FIRST + number % COUNT).unwrap();
-        let free = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
-            && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok();
-        if free {
-            return port;
-        }
-    }
-    panic!("no free port");
 }
