@@ -103,12 +103,11 @@ fn open(config: &Config, files: &tls::Files, reload: &Reload) -> Result<Arc<Cert
 }
 
 fn options(asked: &tls::Acme) -> acme::Options {
-    let eab = asked.eab.as_ref();
     acme::Options {
         domains: asked.domains.clone(),
         directory: asked.directory.clone(),
         email: asked.email.clone(),
-        eab: eab.map(|eab| acme::Eab { kid: eab.kid.clone(), hmac_key: eab.hmac_key.clone() }),
+        eab: asked.eab.clone(),
         storage: asked.storage.clone(),
         // As OpenSSL and what is built with it have it.
         roots: env::var_os("SSL_CERT_FILE").map(Into::into),

@@ -165,7 +165,7 @@ impl Keeper {
         }
         if let Some(text) = found.certificate.as_ref().filter(|_| found.certificate != self.seen.certificate)
         {
-            match Certificate::parse(text) {
+            match Certificate::parse(text, &self.domain) {
                 Ok(certificate) => self.hold(certificate),
                 Err(error) => self.complain(&self.files.certificate, &error),
             }

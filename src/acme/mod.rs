@@ -26,6 +26,8 @@ pub use challenge::Tokens;
 pub use manager::Manager;
 pub use renew::Pace;
 
+pub use crate::tls::Eab;
+
 use rustls::sign::CertifiedKey;
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
@@ -46,22 +48,6 @@ pub struct Options {
     pub roots: Option<PathBuf>,
     /// How long to wait when something fails.
     pub pace: Pace,
-}
-
-/// External account binding (RFC 8555 §7.3.4).
-#[derive(Clone)]
-pub struct Eab {
-    /// The key's identifier.
-    pub kid: String,
-    /// The key itself, decoded.
-    pub hmac_key: Vec<u8>,
-}
-
-/// Not the key: this may end in a log.
-impl fmt::Debug for Eab {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Eab").field("kid", &self.kid).finish_non_exhaustive()
-    }
 }
 
 /// Who presents the certificates. Called seldom, never under a lock of ours; must not block.
