@@ -124,7 +124,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut session: Sess
             let tunnel = Mutex::new(None);
             let (end, rest, read_buf) = Box::pin(session.converse(wire, &link, &tunnel)).await;
             wire = rest;
-            session.memory.freed();
+            session.memory.freed(1);
             match end {
                 End::Quiet if wire.is_between_messages() => continue,
                 // The rest of a body whose request was answered early must never be read as a request.

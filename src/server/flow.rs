@@ -38,6 +38,8 @@ pub(super) struct Flow {
 #[derive(Default)]
 struct Streams {
     open: usize,
+    /// The most that there were at the same time.
+    most: usize,
     /// Those among them that have no end of their own.
     endless: usize,
     /// There while there are only such.
@@ -78,6 +80,7 @@ impl Flow {
         {
             let mut streams = self.streams();
             streams.open += 1;
+            streams.most = streams.most.max(streams.open);
             stream.has_own_room = !std::mem::replace(&mut streams.room_taken, true);
             self.mark(&mut streams);
         }
@@ -88,14 +91,19 @@ impl Flow {
         stream
     }
 
-    /// How many responses have ended.
+    /// How many requests were answered, be it that their responses have not ended.
     pub(super) fn answered(&self) -> u32 {
         self.answered.load(Relaxed)
     }
 
+    /// How many streams there were at the same time, at most.
+    pub(super) fn most_streams(&self) -> usize {
+        self.streams().most
+    }
+
     /// Whether any request has come yet.
     pub(super) fn has_served(&self) -> bool {
-        self.answered() > 0 || self.streams().open > 0
+        self.most_streams() > 0
     }
 
     /// The rest of what nothing can overtake is to come (`true`), or not.
@@ -176,6 +184,11 @@ impl Stream {
         self.flow.stage()
     }
 
+    /// The response is there. One that the client has reset before has cost the worker as much and counts for nothing.
+    pub(super) fn answered(&self) {
+        self.flow.answered.fetch_add(1, Relaxed);
+    }
+
     /// Bytes on their way out.
     pub(super) fn parcel(&self, bytes: Bytes) -> Parcel {
         let flow = self.flow.clone();
@@ -195,7 +208,6 @@ impl Drop for Stream {
         streams.endless -= usize::from(self.is_endless);
         streams.room_taken &= !self.has_own_room;
         flow.mark(&mut streams);
-        flow.answered.fetch_add(1, Relaxed);
         if streams.open == 0 {
             flow.idle_since.set(flow.epoch);
             drop(streams);

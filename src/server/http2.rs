@@ -83,7 +83,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<
         match turn {
             Turn::Next => {}
             Turn::Leave => conn.as_mut().graceful_shutdown(),
-            Turn::End => return memory.freed(),
+            Turn::End => return memory.freed(1 + flow.most_streams()),
         }
     }
 }
@@ -179,6 +179,7 @@ async fn answer<H: Handler>(
         Ok(()) => shared.handler.handle(&shared.info, Request::from_parts(head, body)).await,
         Err(refusal) => shared.handler.refuse(&shared.info, http2::refused(&head, refusal)).into(),
     };
+    stream.answered();
     match (switch, tunnel) {
         (Some(switch), Some(tunnel)) => {
             *response.status_mut() = StatusCode::OK;

@@ -164,6 +164,46 @@ fn floods_end_the_connection() {
 }
 
 #[test]
+fn resets_of_what_has_reached_the_worker_end_the_connection_too() {
+    let backend = Backend::start(|connection| {
+        while connection.request().is_some() {
+            connection.await_close();
+        }
+    });
+    let thrust = with_h2c(&backend).start();
+    let mut raw = Raw::connect(thrust.port());
+    let mut reading = Raw { socket: raw.socket.try_clone().unwrap() };
+    let drained = std::thread::spawn(move || reading.await_close());
+    let ended = (0..2000).any(|count| {
+        let stream = 2 * count as u32 + 1;
+        let _ = raw.try_send(frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("POST", "/", &[])));
+        wait_until("it is there", || backend.requests().len() > count || drained.is_finished());
+        let _ = raw.try_send(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+        drained.is_finished()
+    });
+    assert!(ended, "it goes on for ever");
+}
+
+#[test]
+fn who_makes_room_for_much_by_little_is_no_flood() {
+    let backend = Backend::respond(backend::ok("X: y", &"x".repeat(6_000_000)));
+    let thrust = with_h2c(&backend).start();
+    let mut raw = Raw::connect(thrust.port());
+    raw.get(1, "/");
+    loop {
+        let data = raw.await_frame(DATA);
+        if data.flags & END_STREAM != 0 {
+            break;
+        }
+        // As many clients do, for every piece that was read.
+        for piece in data.payload.chunks(1024) {
+            let size = (piece.len() as u32).to_be_bytes();
+            raw.send([frame(WINDOW_UPDATE, 0, 0, &size), frame(WINDOW_UPDATE, 0, 1, &size)].concat());
+        }
+    }
+}
+
+#[test]
 fn more_streams_than_allowed_are_refused() {
     let backend = Backend::start(|connection| while connection.request().is_some() {});
     let thrust = with_h2c(&backend).start();
