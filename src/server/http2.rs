@@ -179,7 +179,6 @@ async fn answer<H: Handler>(
         Ok(()) => shared.handler.handle(&shared.info, Request::from_parts(head, body)).await,
         Err(refusal) => shared.handler.refuse(&shared.info, http2::refused(&head, refusal)).into(),
     };
-    stream.answered();
     match (switch, tunnel) {
         (Some(switch), Some(tunnel)) => {
             *response.status_mut() = StatusCode::OK;
@@ -191,6 +190,7 @@ async fn answer<H: Handler>(
         (Some(_), None) if response.status().is_success() => *response.status_mut() = StatusCode::BAD_GATEWAY,
         _ => {}
     }
+    stream.answered();
     http2::undress(response.headers_mut());
     let is_stream = is_event_stream(response.headers().get(header::CONTENT_TYPE));
     let stage = is_stream.then(|| stream.endless());

@@ -92,6 +92,25 @@ fn who_takes_nothing_is_cut_off_and_who_takes_little_is_not() {
 }
 
 #[test]
+fn a_video_that_is_paused_costs_nobody_a_request_that_takes_long() {
+    let backend = Backend::start(|connection| {
+        while let Some(request) = connection.request() {
+            if request.target() == "/slow" {
+                std::thread::sleep(Duration::from_secs(3));
+            }
+            connection.respond_with(vec![b'x'; 200_000]);
+        }
+    });
+    let thrust = with_h2c(&backend).env("THRUST_WRITE_TIMEOUT", SECOND).start();
+    let mut raw = Raw::connect(thrust.port());
+    raw.get(1, "/video");
+    raw.post(3, "/slow");
+    while raw.await_frame(HEADERS).stream != 3 {}
+    // Now it has had its time, and there is nothing else to be lost.
+    raw.await_close();
+}
+
+#[test]
 fn what_waits_for_a_slow_worker_is_bounded() {
     let backend = Backend::start(|connection| {
         if connection.head().is_some() {
