@@ -1,13 +1,9 @@
 //! A certificate as it lies in the folder, and what has to be known of it.
 
 use super::renew::Validity;
-use crate::tls::Facts;
+use crate::tls::{Facts, Pair};
 use instant_acme::CertificateIdentifier;
-use rustls::{
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, Der, PrivateKeyDer, pem::PemObject},
-    sign::CertifiedKey,
-};
+use rustls::{pki_types::Der, sign::CertifiedKey};
 use std::sync::Arc;
 use x509_parser::{
     certificate::X509Certificate, extensions::ParsedExtension,
@@ -26,23 +22,19 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a key and the chain behind it from PEM, the certificate itself first.
+    /// Reads a key and the chain behind it from PEM, the certificate itself first, which must be the domain's.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn parse(pem: &str) -> Result<Self, String> {
-        let key =
-            PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("no key: {error}"))?;
-        let chain = CertificateDer::pem_slice_iter(pem.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| format!("no certificate: {error}"))?;
-        let leaf = chain.first().ok_or("there is no certificate in it")?;
-        let Facts { not_before, not_after, .. } = Facts::read(leaf).ok_or("no certificate: not X.509")?;
-        let validity = Validity { not_before, not_after };
-        let id = identifier(leaf);
-        let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
-            .map_err(|error| error.to_string())?;
-        Ok(Self { key: Arc::new(key), validity, id })
+    pub fn parse(pem: &str, domain: &str) -> Result<Self, String> {
+        let Pair { certified, facts } =
+            Pair::from_pem(pem.as_bytes(), pem.as_bytes()).map_err(|fault| fault.to_string())?;
+        let Facts { not_before, not_after, names } = facts;
+        if !names.iter().any(|name| name.eq_ignore_ascii_case(domain)) {
+            return Err(format!("it is for {}, not for {domain}", names.join(", ")));
+        }
+        let id = certified.cert.first().and_then(|leaf| identifier(leaf));
+        Ok(Self { key: certified, validity: Validity { not_before, not_after }, id })
     }
 }
 
@@ -62,6 +54,9 @@ pub mod testing {
     use super::super::renew::Validity;
     use rcgen::{CertificateParams, Issuer, KeyIdMethod, KeyPair, SerialNumber};
 
+    /// What the certificates are for.
+    pub const DOMAIN: &str = "app.example";
+
     /// A key and a certificate in PEM, from an issuer whose key has the identifier of RFC 9773's example.
     pub fn pem(validity: Validity) -> String {
         let aki = [
@@ -72,7 +67,7 @@ pub mod testing {
         issuer.key_identifier_method = KeyIdMethod::PreSpecified(aki.to_vec());
         let issuer = Issuer::new(issuer, KeyPair::generate().unwrap());
         let key = KeyPair::generate().unwrap();
-        let mut leaf = CertificateParams::new(vec!["app.example".to_owned()]).unwrap();
+        let mut leaf = CertificateParams::new(vec![DOMAIN.to_owned()]).unwrap();
         leaf.serial_number = Some(SerialNumber::from_slice(&[0x87, 0x65, 0x43, 0x21]));
         leaf.use_authority_key_identifier_extension = true;
         leaf.not_before = validity.not_before.into();
@@ -93,12 +88,15 @@ mod tests {
 
     #[test]
     fn its_dates_are_read() {
-        assert_eq!(Certificate::parse(&testing::pem(validity())).unwrap().validity, validity());
+        assert_eq!(
+            Certificate::parse(&testing::pem(validity()), testing::DOMAIN).unwrap().validity,
+            validity()
+        );
     }
 
     #[test]
     fn its_identifier_is_that_of_the_rfcs_example() {
-        let certificate = Certificate::parse(&testing::pem(validity())).unwrap();
+        let certificate = Certificate::parse(&testing::pem(validity()), testing::DOMAIN).unwrap();
         assert_eq!(certificate.id.unwrap().to_string(), "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE");
     }
 
@@ -108,15 +106,17 @@ mod tests {
         let split = |pem: &str| pem.find("-----BEGIN CERTIFICATE").unwrap();
         let (key, chain) = (&one[..split(&one)], &other[split(&other)..]);
         for (text, reason) in [
-            ("", "no key"),
-            ("rubbish", "no key"),
-            (chain, "no key"),
+            ("", "there is no private key"),
+            ("rubbish", "there is no private key"),
+            (chain, "there is no private key"),
             (key, "there is no certificate"),
-            (&format!("{key}{chain}"), "keys may not be consistent"),
-            (&one[..one.len() - 60], "no certificate"),
+            (&format!("{key}{chain}"), "the key does not belong"),
+            (&one[..one.len() - 60], "is broken"),
         ] {
-            let error = Certificate::parse(text).unwrap_err();
+            let error = Certificate::parse(text, testing::DOMAIN).unwrap_err();
             assert!(error.contains(reason), "{error}");
         }
+        let error = Certificate::parse(&one, "other.example").unwrap_err();
+        assert_eq!(error, "it is for app.example, not for other.example");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::StartError;
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -76,12 +76,12 @@ impl Client {
 
     async fn send(self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, Fault> {
         let uri = request.uri().clone();
-        let response = timeout(REQUEST, exchange(&self.tls, request))
+        let mut response = timeout(REQUEST, exchange(&self.tls, request))
             .await
             .unwrap_or_else(|_| Err("no answer in time".into()))
             .map_err(|error| format!("{uri}: {error}"))?;
+        let after = take_retry_after(response.headers_mut());
         if matches!(response.status().as_u16(), 429 | 503) {
-            let after = response.headers().get(header::RETRY_AFTER).and_then(retry_after);
             *self.retry_after.lock().unwrap_or_else(PoisonError::into_inner) = after;
         }
         // What is no problem document has no words that could be passed on.
@@ -161,6 +161,16 @@ async fn connect(tls: &TlsConnector, uri: &Uri) -> Result<TlsStream<TcpStream>, 
     Err(last.into())
 }
 
+/// When the CA wants to be asked again. What is no such time is removed: the library takes any number for one, and panics where
+/// it is beyond all times.
+fn take_retry_after(headers: &mut HeaderMap) -> Option<SystemTime> {
+    let after = headers.get(header::RETRY_AFTER).and_then(retry_after);
+    if after.is_none() {
+        headers.remove(header::RETRY_AFTER);
+    }
+    after
+}
+
 /// A `Retry-After` (RFC 9110 §10.2.3) as a time.
 fn retry_after(value: &HeaderValue) -> Option<SystemTime> {
     let text = value.to_str().ok()?.trim();
@@ -183,6 +193,17 @@ mod tests {
         assert_eq!(parse("Sun, 06 Nov 1994 08:49:37 GMT"), Some(date));
         for odd in ["", "-1", "soon", "99999999999999999999"] {
             assert_eq!(parse(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_the_library_would_panic_at_it_is_not_shown() {
+        for (text, stays) in
+            [("60", true), ("Sun, 06 Nov 1994 08:49:37 GMT", true), ("18446744073709551615", false)]
+        {
+            let mut headers = HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(text))]);
+            assert_eq!(take_retry_after(&mut headers).is_some(), stays, "{text}");
+            assert_eq!(headers.contains_key(header::RETRY_AFTER), stays, "{text}");
         }
     }
 

@@ -33,9 +33,10 @@ impl History {
         self.retry_at.filter(|at| *at <= now + longest(pace))
     }
 
-    /// When the current certificate was obtained; never later than now.
+    /// When the current certificate was obtained. A time to come is the mark of a clock that was wrong, and is none: as long as
+    /// it is to come, the certificate would always be a new one.
     pub fn obtained(&self, now: SystemTime) -> Option<SystemTime> {
-        self.obtained.map(|at| at.min(now))
+        self.obtained.filter(|at| *at <= now)
     }
 
     /// Whether the last attempt failed.
@@ -176,7 +177,8 @@ mod tests {
         history.validation_failed(future, &pace);
         assert_eq!(history.retry_at(at(0), &pace), None);
         history.succeeded(future, Http01);
-        assert_eq!(history.obtained(at(0)), Some(at(0)));
+        assert_eq!(history.obtained(at(0)), None);
+        assert_eq!(history.obtained(future), Some(future));
     }
 
     #[test]

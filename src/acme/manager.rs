@@ -9,7 +9,7 @@ use super::{
     failure::Failure,
     history::History,
     order::{Obtained, Ordering},
-    renew,
+    renew::{self, Kind},
     storage::Storage,
 };
 use instant_acme::Account;
@@ -165,7 +165,7 @@ impl Keeper {
         }
         if let Some(text) = found.certificate.as_ref().filter(|_| found.certificate != self.seen.certificate)
         {
-            match Certificate::parse(text) {
+            match Certificate::parse(text, &self.domain) {
                 Ok(certificate) => self.hold(certificate),
                 Err(error) => self.complain(&self.files.certificate, &error),
             }
@@ -187,6 +187,10 @@ impl Keeper {
 
     fn complain_of_reading(&self, error: &io::Error) {
         tracing::warn!(domain = self.domain, %error, "cannot read a certificate's files");
+    }
+
+    fn complain_of_writing(&self, error: &io::Error) {
+        tracing::error!(domain = self.domain, %error, "cannot keep what a restart will need");
     }
 
     fn hold(&mut self, certificate: Certificate) {
@@ -257,12 +261,13 @@ impl Keeper {
 
     /// Tries one way of proof after the other.
     async fn obtain(&mut self, client: &Client) -> Result<(Obtained, Method), Failure> {
-        let account = self.shared.accounts.open(client).await?;
         let mut failure = Failure::TooManyValidations;
         for method in self.history.methods() {
             if !self.history.has_room(SystemTime::now(), &self.shared.pace) {
                 break;
             }
+            self.expect_the_worst().await?;
+            let account = self.shared.accounts.open(client).await?;
             match self.order(&account, *method).await {
                 Ok(obtained) => return Ok((obtained, *method)),
                 Err(failed @ (Failure::Validation { .. } | Failure::NotOffered(_))) => {
@@ -276,6 +281,16 @@ impl Keeper {
             }
         }
         Err(failure)
+    }
+
+    /// Writes down that a validation has failed, before it is asked for: should we be ended meanwhile, the CA counts it all
+    /// the same. Where nothing can be written nothing is asked for, or a container that restarts would do so each time.
+    async fn expect_the_worst(&mut self) -> io::Result<()> {
+        let (now, pace) = (SystemTime::now(), &self.shared.pace);
+        let mut worst = self.history.clone();
+        worst.validation_failed(now, pace);
+        worst.failed(now, Kind::Trouble, None, pace, fastrand::f64());
+        self.write_down(&worst).await
     }
 
     async fn order(&self, account: &Account, method: Method) -> Result<Obtained, Failure> {
@@ -295,8 +310,11 @@ impl Keeper {
         let outcome = match outcome {
             Ok((Obtained { pem, certificate }, method)) => {
                 self.history.succeeded(SystemTime::now(), method);
-                self.save(self.files.certificate.clone(), pem.clone()).await;
-                self.seen.certificate = Some(pem);
+                if let Err(error) = self.save(&self.files.certificate, &pem).await {
+                    self.complain_of_writing(&error);
+                } else {
+                    self.seen.certificate = Some(pem);
+                }
                 self.hold(certificate);
                 Ok(())
             }
@@ -309,20 +327,23 @@ impl Keeper {
                 Err(self.failed(error, client))
             }
         };
-        if let Ok(text) = serde_json::to_string(&self.history) {
-            self.save(self.files.history.clone(), text.clone()).await;
-            self.seen.history = Some(text);
+        if let Err(error) = self.write_down(&self.history.clone()).await {
+            self.complain_of_writing(&error);
         }
         outcome
     }
 
-    async fn save(&self, file: String, text: String) {
-        let path = self.shared.accounts.storage.path(&file);
-        let written =
-            off_thread(&self.shared.accounts.storage, move |storage| storage.write(&file, &text)).await;
-        if let Err(error) = written {
-            tracing::error!(path = %path.display(), %error, "cannot keep what a restart will need");
-        }
+    /// Puts a past into the folder. Only what is there was seen: otherwise what is older would be taken for news.
+    async fn write_down(&mut self, history: &History) -> io::Result<()> {
+        let text = serde_json::to_string(history)?;
+        self.save(&self.files.history, &text).await?;
+        self.seen.history = Some(text);
+        Ok(())
+    }
+
+    async fn save(&self, file: &str, text: &str) -> io::Result<()> {
+        let (file, text) = (file.to_owned(), text.to_owned());
+        off_thread(&self.shared.accounts.storage, move |storage| storage.write(&file, &text)).await
     }
 
     /// Decides when to try again.
@@ -350,3 +371,6 @@ async fn advice(
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

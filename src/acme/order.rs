@@ -138,7 +138,7 @@ async fn finish(order: &mut Order, domain: &str) -> Result<Obtained, Failure> {
     insist!(order.finalize_csr(request.der()).await)?;
     let chain = insist!(order.poll_certificate(&PATIENCE).await)?;
     let pem = format!("{}{chain}", key.serialize_pem());
-    let certificate = Certificate::parse(&pem).map_err(Failure::Certificate)?;
+    let certificate = Certificate::parse(&pem, domain).map_err(Failure::Certificate)?;
     Ok(Obtained { pem, certificate })
 }
 

@@ -40,9 +40,9 @@ const PARK_AFTER: Duration = Duration::from_millis(250);
 /// Where there are more connections than this, buffers are given back at once.
 const MANY_CONNECTIONS: usize = 256;
 /// While draining, a client that may be about to send its next request has this long to do so…
-const DRAIN_GRACE: Duration = Duration::from_millis(500);
+pub(super) const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// … and one that has connected but not asked for anything yet has this long.
-const DRAIN_GRACE_FIRST: Duration = Duration::from_secs(1);
+pub(super) const DRAIN_GRACE_FIRST: Duration = Duration::from_secs(1);
 /// How long, and for how many bytes, a closed connection is still read from, so that the client gets to read the last
 /// response before the kernel resets the connection (RFC 9112 §9.6).
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 256 * 1024);
@@ -124,7 +124,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut session: Sess
             let tunnel = Mutex::new(None);
             let (end, rest, read_buf) = Box::pin(session.converse(wire, &link, &tunnel)).await;
             wire = rest;
-            session.memory.freed();
+            session.memory.freed(1);
             match end {
                 End::Quiet if wire.is_between_messages() => continue,
                 // The rest of a body whose request was answered early must never be read as a request.

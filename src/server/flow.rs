@@ -38,6 +38,10 @@ pub(super) struct Flow {
 #[derive(Default)]
 struct Streams {
     open: usize,
+    /// The most that there were at the same time.
+    most: usize,
+    /// Those among them that the client need not take anything of now: they wait for their response, or are tunnels.
+    working: usize,
     /// Those among them that have no end of their own.
     endless: usize,
     /// There while there are only such.
@@ -74,10 +78,18 @@ impl Flow {
 
     /// A request has come. It begins when there is room for it; whoever waits does so in a row with new connections.
     pub(super) async fn begin(self: &Arc<Self>) -> Stream {
-        let mut stream = Stream { flow: self.clone(), room: None, has_own_room: false, is_endless: false };
+        let mut stream = Stream {
+            flow: self.clone(),
+            room: None,
+            has_own_room: false,
+            is_working: true,
+            is_endless: false,
+        };
         {
             let mut streams = self.streams();
             streams.open += 1;
+            streams.most = streams.most.max(streams.open);
+            streams.working += 1;
             stream.has_own_room = !std::mem::replace(&mut streams.room_taken, true);
             self.mark(&mut streams);
         }
@@ -88,14 +100,19 @@ impl Flow {
         stream
     }
 
-    /// How many responses have ended.
+    /// How many requests were answered, be it that their responses have not ended.
     pub(super) fn answered(&self) -> u32 {
         self.answered.load(Relaxed)
     }
 
+    /// How many streams there were at the same time, at most.
+    pub(super) fn most_streams(&self) -> usize {
+        self.streams().most
+    }
+
     /// Whether any request has come yet.
     pub(super) fn has_served(&self) -> bool {
-        self.answered() > 0 || self.streams().open > 0
+        self.most_streams() > 0
     }
 
     /// The rest of what nothing can overtake is to come (`true`), or not.
@@ -119,10 +136,7 @@ impl Flow {
 
     /// What the client keeps us waiting for; `None` while it waits for us.
     pub(super) fn waiting(&self) -> Option<Waiting> {
-        let held = self.held.load(Relaxed) > 0;
-        let stuck =
-            self.blocked_since.get(self.epoch).or_else(|| self.moved.get(self.epoch).filter(|_| held));
-        if let Some(since) = stuck {
+        if let Some(since) = self.blocked_since.get(self.epoch).or_else(|| self.still_since()) {
             return Some(Waiting::Blocked(since));
         }
         if let Some(since) = self.head_since.get(self.epoch) {
@@ -130,6 +144,13 @@ impl Flow {
         }
         let idle = self.streams().open == 0;
         self.idle_since.get(self.epoch).filter(|_| idle).map(Waiting::Idle)
+    }
+
+    /// Since when nothing has moved of what could. Where other streams are at work the client is left alone: it would lose
+    /// them with a video that is paused.
+    fn still_since(&self) -> Option<Instant> {
+        let still = self.held.load(Relaxed) > 0 && self.streams().working == 0;
+        self.moved.get(self.epoch).filter(|_| still)
     }
 
     /// Ready when what is waited for may be something else.
@@ -149,6 +170,15 @@ impl Flow {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A stream is no longer at work. The client has all the time anew to take what there is.
+    fn rests(&self, streams: &mut Streams) {
+        streams.working -= 1;
+        if self.held.load(Relaxed) > 0 {
+            self.moved.set(self.epoch);
+            self.changed.notify_one();
+        }
+    }
+
     fn mark(&self, streams: &mut Streams) {
         let only_endless = streams.endless > 0 && streams.endless == streams.open;
         if only_endless != streams.streaming.is_some() {
@@ -162,6 +192,7 @@ pub(super) struct Stream {
     flow: Arc<Flow>,
     room: Option<OwnedSemaphorePermit>,
     has_own_room: bool,
+    is_working: bool,
     is_endless: bool,
 }
 
@@ -174,6 +205,14 @@ impl Stream {
             self.flow.mark(&mut streams);
         }
         self.flow.stage()
+    }
+
+    /// Its response is there. (A request that is reset before has cost the worker as much, and is not counted.)
+    pub(super) fn answered(&mut self) {
+        self.flow.answered.fetch_add(1, Relaxed);
+        if std::mem::take(&mut self.is_working) {
+            self.flow.rests(&mut self.flow.streams());
+        }
     }
 
     /// Bytes on their way out.
@@ -191,11 +230,13 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let flow = &self.flow;
         let mut streams = flow.streams();
+        if self.is_working {
+            flow.rests(&mut streams);
+        }
         streams.open -= 1;
         streams.endless -= usize::from(self.is_endless);
         streams.room_taken &= !self.has_own_room;
         flow.mark(&mut streams);
-        flow.answered.fetch_add(1, Relaxed);
         if streams.open == 0 {
             flow.idle_since.set(flow.epoch);
             drop(streams);

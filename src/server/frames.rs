@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 /// Noise and resets are counted anew after this.
 const PERIOD: Duration = Duration::from_secs(10);
-/// So many bytes of frames that carry nothing may come in a period, and as many more as the others have.
+/// So many bytes of frames that carry nothing may come in a period, and as many more as the others have. What makes room for
+/// responses is none where as much was sent: some clients do so for every few kilobytes.
 const NOISE: u64 = 64 * 1024;
 /// So many streams a client may reset in a period (a browser that leaves a page may reset all that there are), and as many
 /// more as were answered.
@@ -19,6 +20,7 @@ const RESETS: u32 = 256;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -35,8 +37,11 @@ pub(super) struct Frames {
     since: Instant,
     noise: u64,
     sense: u64,
+    /// Bytes of frames that make room for responses, and of what was sent.
+    updates: u64,
+    sent: u64,
     resets: u32,
-    /// Responses that had ended when the period began.
+    /// Requests that were answered when the period began.
     answered: u32,
 }
 
@@ -52,7 +57,8 @@ enum At {
 impl Frames {
     pub(super) fn new() -> Self {
         let at = At::Preface(PREFACE.len());
-        Self { at, in_block: false, since: Instant::now(), noise: 0, sense: 0, resets: 0, answered: 0 }
+        let since = Instant::now();
+        Self { at, in_block: false, since, noise: 0, sense: 0, updates: 0, sent: 0, resets: 0, answered: 0 }
     }
 
     /// Whether the rest of something is to come that nothing else can overtake.
@@ -64,18 +70,23 @@ impl Frames {
         }
     }
 
-    /// These bytes have come; so many responses have ended so far.
+    /// So many bytes were sent.
+    pub(super) fn sent(&mut self, count: usize) {
+        self.sent = self.sent.saturating_add(count as u64);
+    }
+
+    /// These bytes have come; so many requests were answered so far.
     pub(super) fn feed(&mut self, mut bytes: &[u8], answered: u32) -> Result<(), Flood> {
         if self.since.elapsed() > PERIOD {
             (self.since, self.answered) = (Instant::now(), answered);
-            (self.noise, self.sense, self.resets) = (0, 0, 0);
+            (self.noise, self.sense, self.updates, self.sent, self.resets) = (0, 0, 0, 0, 0);
         }
         while !bytes.is_empty() {
             bytes = self.step(bytes);
         }
+        let noise = self.noise + self.updates.saturating_sub(self.sent);
         let answered = answered.wrapping_sub(self.answered);
-        let flood =
-            self.noise > NOISE.saturating_add(self.sense) || self.resets > RESETS.saturating_add(answered);
+        let flood = noise > NOISE.saturating_add(self.sense) || self.resets > RESETS.saturating_add(answered);
         if flood { Err(Flood) } else { Ok(()) }
     }
 
@@ -113,6 +124,7 @@ impl Frames {
                 self.sense += size;
                 self.in_block = flags & END_HEADERS == 0;
             }
+            WINDOW_UPDATE => self.updates += size,
             _ => self.noise += size,
         }
         self.resets += u32::from(kind == RST_STREAM);
@@ -160,6 +172,22 @@ mod tests {
         frames.feed(&ping.repeat(1000), 0).unwrap_err();
         tokio::time::advance(PERIOD * 2).await;
         frames.feed(&ping, 0).unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_makes_room_for_what_is_sent_makes_no_noise() {
+        let (update, ping) = (frame(WINDOW_UPDATE, 0, 4), frame(6, 0, 8));
+        let mut frames = Frames::new();
+        frames.feed(&PREFACE, 0).unwrap();
+        for _ in 0..NOISE {
+            frames.sent(4096);
+            frames.feed(&update.repeat(2), 0).unwrap();
+        }
+        assert_eq!(frames.feed(&ping.repeat(NOISE as usize / 17 + 1), 0), Err(Flood), "whatever is sent");
+        let mut frames = Frames::new();
+        frames.feed(&PREFACE, 0).unwrap();
+        frames.sent(1000);
+        assert_eq!(frames.feed(&update.repeat(NOISE as usize / 13 + 100), 0), Err(Flood), "room for nothing");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 
 use super::{
     Timeouts,
-    connection::{Session, Transport, has_passed, is_event_stream},
+    connection::{DRAIN_GRACE, DRAIN_GRACE_FIRST, FAR, Session, Transport, has_passed, is_event_stream},
     drain::{self, Stage},
     flow::{Flow, Stream},
     link::Waiting,
@@ -45,15 +45,8 @@ const MAX_LIST: u32 = (MAX_HEAD + 4 * 32 * MAX_FIELDS) as u32;
 const MAX_UNSEEN_RESETS: usize = 32;
 /// Streams that were reset for what the client did wrong, in a connection's whole life.
 const MAX_FAULTS: usize = 128;
-/// How long a client that is told to go may take to have its last requests on their way…
-const GRACE: Duration = Duration::from_millis(500);
-/// … and one that has not asked for anything yet.
-const GRACE_FIRST: Duration = Duration::from_secs(1);
 /// How long a connection that is done is still read from, so that the client gets to read its end.
 const LINGER: Duration = Duration::from_secs(2);
-/// Longer than any connection waits.
-const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
-
 /// What every request of a connection needs.
 struct Shared<H> {
     handler: Arc<H>,
@@ -90,7 +83,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<
         match turn {
             Turn::Next => {}
             Turn::Leave => conn.as_mut().graceful_shutdown(),
-            Turn::End => return memory.freed(),
+            Turn::End => return memory.freed(1 + flow.most_streams()),
         }
     }
 }
@@ -165,8 +158,10 @@ impl Watch {
             (Waiting::Blocked(since), _) => self.timeouts.write.map(|limit| since + limit),
             (Waiting::Head(since), _) => self.timeouts.read.map(|limit| since + limit),
             (Waiting::Idle(since), None) => self.timeouts.idle.map(|limit| since + limit),
-            (Waiting::Idle(since), Some(told)) if self.flow.has_served() => Some(since.max(told) + GRACE),
-            (Waiting::Idle(_), Some(told)) => Some(told + GRACE_FIRST),
+            (Waiting::Idle(since), Some(told)) if self.flow.has_served() => {
+                Some(since.max(told) + DRAIN_GRACE)
+            }
+            (Waiting::Idle(_), Some(told)) => Some(told + DRAIN_GRACE_FIRST),
         }
     }
 }
@@ -195,6 +190,7 @@ async fn answer<H: Handler>(
         (Some(_), None) if response.status().is_success() => *response.status_mut() = StatusCode::BAD_GATEWAY,
         _ => {}
     }
+    stream.answered();
     http2::undress(response.headers_mut());
     let is_stream = is_event_stream(response.headers().get(header::CONTENT_TYPE));
     let stage = is_stream.then(|| stream.endless());

@@ -6,12 +6,12 @@
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::sleep};
 
-/// How many connections must have given up their buffers; each frees about 16 KB.
+/// How many connections, or streams, must have given up their buffers; each frees about 16 KB.
 const ENOUGH: u32 = 128;
 /// Pause before each turn: a crowd seldom leaves in one instant.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Counts the connections that have given up their buffers.
+/// Counts who has given up their buffers.
 #[derive(Clone)]
 pub(super) struct Memory {
     freed: Arc<Semaphore>,
@@ -35,11 +35,11 @@ impl Memory {
         Self { freed }
     }
 
-    /// A connection has given up its buffers.
-    pub(super) fn freed(&self) {
+    /// So many connections or streams have given up their buffers.
+    pub(super) fn freed(&self, count: usize) {
         // More than enough is still enough.
         if self.freed.available_permits() <= ENOUGH as usize {
-            self.freed.add_permits(1);
+            self.freed.add_permits(count);
         }
     }
 }

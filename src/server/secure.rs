@@ -1,6 +1,6 @@
 //! A connection over TLS: the handshake, and then a connection like any other.
 
-use super::connection::{self, FAR, Session, Speech, Transport};
+use super::connection::{self, DRAIN_GRACE_FIRST, FAR, Session, Speech, Transport};
 use super::drain::Stage;
 use crate::{message::Handler, tls};
 use std::{
@@ -11,20 +11,21 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::watch,
     time::timeout,
 };
 use tokio_rustls::server::TlsStream;
 
 /// Serves one connection from its handshake, which must be over within the read timeout, to its end.
 pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, session: Session<H>) {
-    let mut stage = session.seat.stage.clone();
+    let stage = session.seat.stage.clone();
     let limit = session.timeouts.read.unwrap_or(FAR);
     // In a box: what a handshake takes is not kept for the rest of the connection.
     let shaken = Box::pin(async {
         tokio::select! {
             biased;
             shaken = timeout(limit, tls.accept(socket)) => shaken.ok(),
-            _ = stage.wait_for(|stage| *stage == Stage::Over) => None,
+            () = is_leaving(stage) => None,
         }
     });
     match shaken.await {
@@ -38,6 +39,13 @@ pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, ses
         Some(Err(error)) => tracing::debug!(%error, "no handshake"),
         None => tracing::debug!("a handshake took too long"),
     }
+}
+
+/// Ready when the server goes away and whoever has asked for nothing yet has had the time to.
+async fn is_leaving(mut stage: watch::Receiver<Stage>) {
+    // Whoever waits has a seat, and with it the sender.
+    let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
+    let _ = timeout(DRAIN_GRACE_FIRST, stage.wait_for(|stage| *stage == Stage::Over)).await;
 }
 
 /// A socket below TLS.

@@ -40,6 +40,14 @@ impl<S> Socket<S> {
         self.flow.in_head(self.frames.is_in_head());
         followed.map_err(|Flood| io::Error::new(io::ErrorKind::InvalidData, "flooded by the client"))
     }
+
+    /// So much was sent, or nothing could be.
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        self.flow.blocked(written.is_pending());
+        if let Poll::Ready(Ok(count)) = written {
+            self.frames.sent(*count);
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
@@ -64,7 +72,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.flow.blocked(written.is_pending());
+        self.note(&written);
         written
     }
 
@@ -74,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
-        self.flow.blocked(written.is_pending());
+        self.note(&written);
         written
     }
 

@@ -60,11 +60,6 @@ impl CertStore {
         }
     }
 
-    /// The names that have a certificate of their own, or will have one, in no order.
-    pub fn names(&self) -> Vec<String> {
-        self.0.borrow().named.keys().cloned().collect()
-    }
-
     /// From now on everybody who has none of their own gets this one.
     pub fn set_default(&self, key: Arc<CertifiedKey>) {
         self.0.send_modify(|certificates| certificates.default = Some(key));
@@ -138,7 +133,6 @@ mod tests {
         assert!(is(store.get(None), &one) && is(store.get(Some("b.example")), &one));
         store.set_default(Arc::clone(&other));
         assert!(is(store.get(None), &other) && is(store.get(Some("b.example")), &other));
-        assert!(store.names().is_empty());
     }
 
     #[test]
@@ -151,9 +145,6 @@ mod tests {
         store.set("a.EXAMPLE", Arc::clone(&one));
         store.set("b.example", Arc::clone(&other));
         assert!(is(store.get(Some("a.example")), &one) && is(store.get(Some("b.example")), &other));
-        let mut names = store.names();
-        names.sort();
-        assert_eq!(names, ["a.example", "b.example"]);
     }
 
     #[test]

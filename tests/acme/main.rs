@@ -13,6 +13,7 @@ use serde_json::Value;
 use site::{Site, Store};
 use std::{
     fs,
+    net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -244,6 +245,19 @@ async fn failed_validations_stay_within_the_limit_also_after_a_restart() {
     let _manager = scene.manage(Options { domains, ..scene.options() });
     wait_until("another name has failed", || scene.failures("other.example") > 0);
     assert_eq!(scene.history(DOMAIN), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validation_that_we_do_not_live_to_see_counts_all_the_same() {
+    let scene = Scene::new();
+    let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, scene.ports.plain)).unwrap();
+    let _ca = scene.ca(Kind::default());
+    let manager = scene.manage(scene.options());
+    // The authority looks at the proof, and is answered never.
+    let _looking = plain.accept().unwrap();
+    drop(manager);
+    assert_eq!(scene.failures(DOMAIN), 1);
+    assert_eq!(scene.history(DOMAIN)["refused"].as_array().map_or(0, Vec::len), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

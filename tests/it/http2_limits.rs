@@ -92,6 +92,25 @@ fn who_takes_nothing_is_cut_off_and_who_takes_little_is_not() {
 }
 
 #[test]
+fn a_video_that_is_paused_costs_nobody_a_request_that_takes_long() {
+    let backend = Backend::start(|connection| {
+        while let Some(request) = connection.request() {
+            if request.target() == "/slow" {
+                std::thread::sleep(Duration::from_secs(3));
+            }
+            connection.respond_with(vec![b'x'; 200_000]);
+        }
+    });
+    let thrust = with_h2c(&backend).env("THRUST_WRITE_TIMEOUT", SECOND).start();
+    let mut raw = Raw::connect(thrust.port());
+    raw.get(1, "/video");
+    raw.post(3, "/slow");
+    while raw.await_frame(HEADERS).stream != 3 {}
+    // Now it has had its time, and there is nothing else to be lost.
+    raw.await_close();
+}
+
+#[test]
 fn what_waits_for_a_slow_worker_is_bounded() {
     let backend = Backend::start(|connection| {
         if connection.head().is_some() {
@@ -161,6 +180,46 @@ fn floods_end_the_connection() {
         drained.join().unwrap();
     }
     assert_eq!(Http2::connect(thrust.port()).get("/%\\").status, 400, "others are served");
+}
+
+#[test]
+fn resets_of_what_has_reached_the_worker_end_the_connection_too() {
+    let backend = Backend::start(|connection| {
+        while connection.request().is_some() {
+            connection.await_close();
+        }
+    });
+    let thrust = with_h2c(&backend).start();
+    let mut raw = Raw::connect(thrust.port());
+    let mut reading = Raw { socket: raw.socket.try_clone().unwrap() };
+    let drained = std::thread::spawn(move || reading.await_close());
+    let ended = (0..2000).any(|count| {
+        let stream = 2 * count as u32 + 1;
+        let _ = raw.try_send(frame(HEADERS, END_STREAM | END_HEADERS, stream, &head("POST", "/", &[])));
+        wait_until("it is there", || backend.requests().len() > count || drained.is_finished());
+        let _ = raw.try_send(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+        drained.is_finished()
+    });
+    assert!(ended, "it goes on for ever");
+}
+
+#[test]
+fn who_makes_room_for_much_by_little_is_no_flood() {
+    let backend = Backend::respond(backend::ok("X: y", &"x".repeat(6_000_000)));
+    let thrust = with_h2c(&backend).start();
+    let mut raw = Raw::connect(thrust.port());
+    raw.get(1, "/");
+    loop {
+        let data = raw.await_frame(DATA);
+        if data.flags & END_STREAM != 0 {
+            break;
+        }
+        // As many clients do, for every piece that was read.
+        for piece in data.payload.chunks(1024) {
+            let size = (piece.len() as u32).to_be_bytes();
+            raw.send([frame(WINDOW_UPDATE, 0, 0, &size), frame(WINDOW_UPDATE, 0, 1, &size)].concat());
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! TLS with certificate files, as curl sees it.
 
 use crate::support::{
-    Backend, Folder, Thrust, certificate::write_pair, free_port, thrust::Builder, wait_until,
+    Backend, Folder, Thrust, certificate::write_pair, free_port, http2::Raw, thrust::Builder, wait_until,
 };
 use std::process::Command;
 
@@ -146,4 +146,15 @@ fn stopping_ends_connections_over_tls_too() {
     secure.thrust.signal(libc::SIGTERM);
     let Secure { thrust, .. } = secure;
     assert!(thrust.finish().status.success());
+}
+
+#[test]
+fn a_client_that_never_begins_its_handshake_does_not_hold_up_the_end() {
+    let patient =
+        |thrust: Builder| thrust.env("THRUST_SHUTDOWN_TIMEOUT", "10m").env("THRUST_READ_TIMEOUT", "10m");
+    let mut secure = Secure::start(patient);
+    let _silent = Raw::silent(secure.port);
+    assert!(secure.curl("/", &[]).starts_with("HTTP/1.1 200"), "the other was accepted before");
+    secure.thrust.signal(libc::SIGTERM);
+    assert_eq!(secure.thrust.wait().code(), Some(0));
 }
