@@ -1,10 +1,12 @@
 //! A connection over TLS: the handshake, and then a connection like any other.
 
-use super::connection::{self, FAR, Session, Speech, Transport};
-use super::drain::Stage;
+use super::{
+    connection::{self, FAR, Session, Speech, Transport},
+    drain::Stage,
+};
 use crate::{message::Handler, tls};
 use std::{
-    io,
+    io, mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -23,7 +25,7 @@ pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, ses
     let shaken = Box::pin(async {
         tokio::select! {
             biased;
-            shaken = timeout(limit, tls.accept(socket)) => shaken.ok(),
+            shaken = timeout(limit, tls.accept(Socket { stream: socket, moved: false })) => shaken.ok(),
             _ = stage.wait_for(|stage| *stage == Stage::Over) => None,
         }
     });
@@ -40,15 +42,25 @@ pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, ses
     }
 }
 
-/// A socket below TLS.
-struct Secure(TlsStream<TcpStream>);
+/// TLS over a socket.
+struct Secure(TlsStream<Socket>);
+
+/// A socket that remembers whether it has taken anything: TLS holds up to 64 KB back, and does not say when it gets rid of them.
+struct Socket {
+    stream: TcpStream,
+    moved: bool,
+}
 
 impl Transport for Secure {
     // The client's first bytes may have come with the end of its handshake.
     const READS_AHEAD: bool = true;
 
+    fn has_moved(&mut self) -> bool {
+        mem::take(&mut self.0.get_mut().0.moved)
+    }
+
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.0.get_ref().0.poll_readable(cx)
+        self.0.get_ref().0.stream.poll_readable(cx)
     }
 }
 
@@ -89,5 +101,50 @@ impl AsyncWrite for Secure {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl Socket {
+    fn note(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.moved |= matches!(written, Poll::Ready(Ok(1..)));
+        written
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
