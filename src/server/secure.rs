@@ -25,15 +25,15 @@ pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, ses
     let shaken = Box::pin(async {
         tokio::select! {
             biased;
-            shaken = timeout(limit, tls.accept(Socket { stream: socket, moved: false })) => shaken.ok(),
+            shaken = timeout(limit, handshake(&tls, socket)) => shaken.ok(),
             _ = stage.wait_for(|stage| *stage == Stage::Over) => None,
         }
     });
     match shaken.await {
         Some(Ok(Some(stream))) => {
-            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let is_http2 = stream.0.get_ref().1.alpn_protocol() == Some(b"h2");
             let speech = if is_http2 { Speech::Http2 } else { Speech::Http1 };
-            connection::serve(Secure(stream), session, speech).await;
+            connection::serve(stream, session, speech).await;
         }
         // A question of the certificate authority's, which is answered.
         Some(Ok(None)) => {}
@@ -42,8 +42,13 @@ pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, ses
     }
 }
 
-/// TLS over a socket.
-struct Secure(TlsStream<Socket>);
+async fn handshake(tls: &tls::Acceptor, socket: TcpStream) -> Result<Option<Secure>, tls::Failed> {
+    let stream = tls.accept(Socket { stream: socket, moved: false }).await?;
+    Ok(stream.map(|stream| Secure(Box::new(stream))))
+}
+
+/// TLS over a socket. In a box, since whatever it passes through would carry its size.
+struct Secure(Box<TlsStream<Socket>>);
 
 /// A socket that remembers whether it has taken anything: TLS holds up to 64 KB back, and does not say when it gets rid of them.
 struct Socket {
