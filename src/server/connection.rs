@@ -42,7 +42,7 @@ const MANY_CONNECTIONS: usize = 256;
 /// While draining, a client that may be about to send its next request has this long to do so…
 const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// … and one that has connected but not asked for anything yet has this long.
-const DRAIN_GRACE_FIRST: Duration = Duration::from_secs(1);
+pub(super) const DRAIN_GRACE_FIRST: Duration = Duration::from_secs(1);
 /// How long, and for how many bytes, a closed connection is still read from, so that the client gets to read the last
 /// response before the kernel resets the connection (RFC 9112 §9.6).
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 256 * 1024);

@@ -1,7 +1,7 @@
 //! A connection over TLS: the handshake, and then a connection like any other.
 
 use super::{
-    connection::{self, FAR, Session, Speech, Transport},
+    connection::{self, DRAIN_GRACE_FIRST, FAR, Session, Speech, Transport},
     drain::Stage,
 };
 use crate::{message::Handler, tls};
@@ -13,11 +13,13 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::watch,
     time::timeout,
 };
 use tokio_rustls::server::TlsStream;
 
-/// Serves one connection from its handshake, which must be over within the read timeout, to its end.
+/// Serves one connection from its handshake, which must be over within the read timeout, to its end. While draining, who has
+/// not got further than that is waited for no longer than for a first request.
 pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, session: Session<H>) {
     let mut stage = session.seat.stage.clone();
     let limit = session.timeouts.read.unwrap_or(FAR);
@@ -26,7 +28,7 @@ pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, ses
         tokio::select! {
             biased;
             shaken = timeout(limit, handshake(&tls, socket)) => shaken.ok(),
-            _ = stage.wait_for(|stage| *stage == Stage::Over) => None,
+            () = end_of_grace(&mut stage) => None,
         }
     });
     match shaken.await {
@@ -45,6 +47,12 @@ pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, ses
 async fn handshake(tls: &tls::Acceptor, socket: TcpStream) -> Result<Option<Secure>, tls::Failed> {
     let stream = tls.accept(Socket { stream: socket, moved: false }).await?;
     Ok(stream.map(|stream| Secure(Box::new(stream))))
+}
+
+/// Ready when nobody may be waited for any longer.
+async fn end_of_grace(stage: &mut watch::Receiver<Stage>) {
+    let _ = stage.wait_for(|stage| *stage >= Stage::Draining).await;
+    let _ = timeout(DRAIN_GRACE_FIRST, stage.wait_for(|stage| *stage == Stage::Over)).await;
 }
 
 /// TLS over a socket. In a box, since whatever it passes through would carry its size.
