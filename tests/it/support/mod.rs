@@ -16,6 +16,7 @@ pub mod message;
 pub mod parts;
 pub mod stage;
 pub mod thrust;
+pub mod tls;
 pub mod worker;
 
 pub use backend::{Backend, Connection};
@@ -28,6 +29,7 @@ pub use message::{Message, Response};
 pub use parts::parts;
 pub use stage::{Answer, Stage};
 pub use thrust::Thrust;
+pub use tls::{Secure, TlsClient};
 pub use worker::TestWorker;
 
 use std::{
