@@ -22,7 +22,7 @@ pub enum Action {
     Help,
     /// Print the version ([`version`]).
     Version,
-    /// Print the configuration ([`check`]), start nothing.
+    /// Print the configuration ([`check`]) where it holds, certificate files included; start nothing.
     Check,
     /// Run, with this command as the worker; it may be empty only where [`needs_command`] does not object.
     Run(Vec<OsString>),
@@ -106,7 +106,8 @@ Starts COMMAND (the worker) and stands in front of it as HTTP server:
 Options:
   -h, --help     print this
   -V, --version  print the version
-  --check        print every setting with its value and where it came from; start nothing
+  --check        print every setting with its value and where it came from, and look at the
+                 certificate files; start nothing
   --             end of the options
 
 Exit codes: the worker's own; 128+n where signal n ended it.

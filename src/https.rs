@@ -9,6 +9,9 @@ use crate::{
 use rustls::sign::CertifiedKey;
 use std::{fmt, sync::Arc, time::SystemTime};
 
+const CERTIFICATE: &str = "SSL_CERT_PATH";
+const KEY: &str = "SSL_KEY_PATH";
+
 /// TLS, ready for its first client.
 pub struct Secured {
     /// Performs the handshakes.
@@ -84,22 +87,36 @@ impl Secured {
     }
 }
 
+/// Looks at the certificate files without using them: what would be of no use, and what would be warned of.
+///
+/// # Errors
+/// Certificate files that are of no use.
+pub fn inspect(config: &Config) -> Result<Option<String>, Refusal> {
+    let Tls::Files(files) = &config.tls else { return Ok(None) };
+    let pair = tls::Pair::load(files).map_err(|unusable| blame(config, unusable))?;
+    Ok(pair.facts.untimely(SystemTime::now()).map(|untimely| {
+        format!("{}: {}: {untimely}", config.variable(CERTIFICATE), files.certificate.display())
+    }))
+}
+
 /// The store of a pair of files, which is kept up to date. Within a runtime.
 fn open(config: &Config, files: &tls::Files, reload: &Reload) -> Result<Arc<CertStore>, Refusal> {
     let opened = tls::Watch::open(files.clone());
-    let (watch, facts) = opened.map_err(|unusable| {
-        let setting = match unusable.fault.part {
-            Part::Certificate => "SSL_CERT_PATH",
-            Part::Key => "SSL_KEY_PATH",
-        };
-        Refusal::Certificate(config.variable(setting).to_owned(), unusable)
-    })?;
+    let (watch, facts) = opened.map_err(|unusable| blame(config, unusable))?;
     if let Some(untimely) = facts.untimely(SystemTime::now()) {
         tracing::warn!(path = %files.certificate.display(), "{untimely}");
     }
     let store = watch.store();
     tokio::spawn(watch.run(reload.clone(), tls::POLL));
     Ok(store)
+}
+
+fn blame(config: &Config, unusable: tls::Unusable) -> Refusal {
+    let setting = match unusable.fault.part {
+        Part::Certificate => CERTIFICATE,
+        Part::Key => KEY,
+    };
+    Refusal::Certificate(config.variable(setting).to_owned(), unusable)
 }
 
 /// The store as those see it who order certificates.

@@ -13,6 +13,7 @@ use thrust::{
     app,
     cli::{self, Action},
     config::{Config, ConfigErrors, Warning},
+    https,
     observe::{self, Observe},
     process,
 };
@@ -45,6 +46,10 @@ fn check() -> u8 {
     match configuration() {
         Ok((config, warnings)) => {
             complain_of(&warnings);
+            match https::inspect(&config) {
+                Ok(untimely) => untimely.iter().for_each(warn),
+                Err(refusal) => return complain(refusal, cli::EX_CONFIG),
+            }
             print(|out| cli::check(&config, out))
         }
         Err(errors) => misconfigured(&errors),
@@ -99,9 +104,11 @@ fn misconfigured(errors: &ConfigErrors) -> u8 {
 }
 
 fn complain_of(warnings: &[Warning]) {
-    for warning in warnings {
-        complain(format_args!("warning: {warning}"), 0);
-    }
+    warnings.iter().for_each(warn);
+}
+
+fn warn(warning: &impl Display) {
+    complain(format_args!("warning: {warning}"), 0);
 }
 
 /// Says what is wrong where nobody can miss it. If even that cannot be written, the exit code has to do.

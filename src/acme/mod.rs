@@ -26,7 +26,6 @@ pub use challenge::Tokens;
 pub use manager::Manager;
 pub use renew::Pace;
 
-
 use rustls::sign::CertifiedKey;
 use std::{fmt, io, path::PathBuf, sync::Arc};
 

@@ -56,6 +56,12 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Whether there may be bytes to read at the beginning that the socket has given out already.
     const READS_AHEAD: bool = false;
 
+    /// Whether the socket has taken bytes since this was last asked, where it may do so though nothing could be written: where
+    /// what was written is held back until there is room for it.
+    fn has_moved(&mut self) -> bool {
+        false
+    }
+
     /// Ready when there is something to read; with `false` at the end.
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<bool>;
 }

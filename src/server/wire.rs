@@ -5,7 +5,10 @@
 //! over one message at a time; what follows is held back. Where a head is refused the library gets a stand-in request,
 //! so that the refusal is answered in its turn behind earlier responses, and logged like any other.
 
-use super::link::{Link, Upgrade};
+use super::{
+    connection::Transport,
+    link::{Link, Upgrade},
+};
 use crate::message::{
     Refusal, Refused,
     chunked::Chunked,
@@ -252,11 +255,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: Transport> Wire<S> {
+    /// What waits may have become less though nothing more was taken.
+    fn note_progress(&mut self, blocked: bool) {
+        if !blocked || self.socket.has_moved() {
+            self.link.blocked(false);
+        }
+        if blocked {
+            self.link.blocked(true);
+        }
+    }
+}
+
+impl<S: Transport> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.socket).poll_write(cx, buf);
-        this.link.blocked(written.is_pending());
+        this.note_progress(written.is_pending());
         written
     }
 
@@ -267,7 +282,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
-        this.link.blocked(written.is_pending());
+        this.note_progress(written.is_pending());
         written
     }
 
@@ -276,7 +291,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.socket).poll_flush(cx);
+        this.note_progress(flushed.is_pending());
+        flushed
     }
 
     /// The connection closes the socket itself, so that it can linger.

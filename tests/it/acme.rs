@@ -1,7 +1,7 @@
 //! Certificates by ACME: the program as a container starts it, with Debian's `pebble` as the authority.
 
 use crate::support::{
-    Backend, Client, Folder, Secure, Thrust,
+    Backend, Client, Folder, Thrust, Visitor,
     ca::{Ca, EAB_KEY, Kind, Papers, Ports},
     get, holds_within, reserved_port,
     thrust::Builder,
@@ -52,9 +52,9 @@ impl Scene {
     }
 
     /// Shakes hands, and trusts nobody but the authority.
-    fn connect(&self, name: &str) -> Secure {
+    fn connect(&self, name: &str) -> Visitor {
         let issuer = Ca::issuer(&self.papers, self.ports);
-        Secure::connect(self.ports.tls, name, Some(&issuer)).unwrap()
+        Visitor::connect(self.ports.tls, name, Some(&issuer)).unwrap()
     }
 
     /// The folder of this authority.
@@ -101,7 +101,7 @@ fn ordered_at_the_start_and_served() {
     }
     let elsewhere = scene.curl(&url, &["-H", "Host: other.example"]);
     assert!(elsewhere.starts_with("HTTP/2 421"), "{elsewhere}");
-    let unknown = Secure::connect(scene.ports.tls, "other.example", None);
+    let unknown = Visitor::connect(scene.ports.tls, "other.example", None);
     assert_eq!(unknown.err(), Some(AlertDescription::UnrecognisedName));
 }
 
@@ -150,7 +150,7 @@ fn handshakes_wait_a_moment_for_the_certificate() {
     let thrust = scene.thrust().start();
     thrust.await_stderr("cannot obtain a certificate");
     let start = Instant::now();
-    let refused = Secure::connect(scene.ports.tls, DOMAIN, None);
+    let refused = Visitor::connect(scene.ports.tls, DOMAIN, None);
     assert_eq!(refused.err(), Some(AlertDescription::InternalError));
     assert!(start.elapsed() > Duration::from_secs(1), "it came after {:?}", start.elapsed());
     assert_eq!(get(thrust.port(), "/up").status, 200);
@@ -230,7 +230,7 @@ fn kept_for_the_next_start() {
 
     let thrust = scene.thrust().start();
     thrust.await_stderr("there is a certificate");
-    let served = Secure::connect(scene.ports.tls, DOMAIN, Some(&issuer)).unwrap();
+    let served = Visitor::connect(scene.ports.tls, DOMAIN, Some(&issuer)).unwrap();
     assert_eq!(served.certificate(), before);
     assert_eq!(scene.papers.orders(), 1);
 }
@@ -276,7 +276,7 @@ fn two_on_one_folder_order_once() {
     await_certificates(&other, 1);
     let issuer = Ca::issuer(&scene.papers, scene.ports);
     let [one, other] = [scene.ports.tls, port]
-        .map(|port| Secure::connect(port, DOMAIN, Some(&issuer)).unwrap().certificate());
+        .map(|port| Visitor::connect(port, DOMAIN, Some(&issuer)).unwrap().certificate());
     assert_eq!(one, other);
     assert_eq!(scene.papers.orders(), 1);
 }

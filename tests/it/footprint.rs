@@ -1,6 +1,6 @@
 //! What it costs to run. The figures for the README: cargo test --release --test it footprint -- --nocapture --test-threads=1
 
-use crate::support::{Backend, Client, Thrust, wait_until};
+use crate::support::{Backend, Client, Secure, Thrust, wait_until};
 use std::time::Instant;
 
 const CONNECTIONS: u64 = 2000;
@@ -20,10 +20,7 @@ fn idle_it_takes_at_most_10_megabytes() {
 
 #[test]
 fn idle_connections_cost_at_most_10_kilobytes_each() {
-    let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
-    let (_, hard) = nix::sys::resource::getrlimit(limit).unwrap();
-    nix::sys::resource::setrlimit(limit, hard, hard).unwrap();
-    assert!(hard >= 3 * CONNECTIONS, "the test needs a limit of {} open files", 3 * CONNECTIONS);
+    raise_file_limit();
     let backend = Backend::respond("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let thrust = Thrust::builder().upstream(backend.url()).env("THRUST_LOG_REQUESTS", "0").start();
     let before = resident(&thrust);
@@ -42,6 +39,23 @@ fn idle_connections_cost_at_most_10_kilobytes_each() {
     let most = CONNECTIONS * 10;
     wait_until("the connections give their buffers back", || resident(&thrust) - before <= most);
     println!("all of them idle again: {} KB more", resident(&thrust) - before);
+}
+
+#[test]
+fn idle_connections_over_tls_cost_at_most_14_kilobytes_each() {
+    raise_file_limit();
+    let backend = Backend::respond("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let secure = Secure::in_front_of(backend, |thrust| thrust.env("THRUST_LOG_REQUESTS", "0"));
+    let thrust = &secure.thrust;
+    assert_eq!(secure.client().get("/").status, 200);
+    let before = resident(thrust);
+    let mut clients: Vec<_> = (0..CONNECTIONS / 2).map(|_| secure.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/").status, 200);
+    }
+    let most = CONNECTIONS / 2 * 14;
+    wait_until("the connections give their buffers back", || resident(thrust) - before <= most);
+    println!("{} idle connections over TLS: {} KB more", clients.len(), resident(thrust) - before);
 }
 
 #[test]
@@ -74,6 +88,14 @@ fn a_gigabyte_up_and_down_leaves_memory_as_it_was() {
     let more = peak(&thrust) - before;
     println!("1 GB up and down: {more} KB more at the most");
     assert!(more < 8 * 1024, "{more} KB more");
+}
+
+/// Both ends of a connection are files, and one of them is ours.
+fn raise_file_limit() {
+    let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
+    let (_, hard) = nix::sys::resource::getrlimit(limit).unwrap();
+    nix::sys::resource::setrlimit(limit, hard, hard).unwrap();
+    assert!(hard >= 3 * CONNECTIONS, "the test needs a limit of {} open files", 3 * CONNECTIONS);
 }
 
 /// The most that was ever resident, in kilobytes.

@@ -1,27 +1,9 @@
 //! TLS with certificate files, as curl sees it.
 
-use crate::support::{
-    Backend, Folder, Thrust, certificate::write_pair, free_port, http2::Raw, thrust::Builder, wait_until,
-};
+use crate::support::{Secure, http2::Raw, thrust::Builder};
 use std::process::Command;
 
-/// A server with a certificate for `localhost`, in front of a backend that sends back what it was asked.
-struct Secure {
-    folder: Folder,
-    thrust: Thrust,
-    port: u16,
-    backend: Backend,
-}
-
 impl Secure {
-    fn start(configure: impl FnOnce(Builder) -> Builder) -> Self {
-        let (folder, port, backend) = (Folder::new(), free_port(), Backend::echo_request());
-        write_pair(&folder);
-        let thrust = Thrust::builder().upstream(backend.url()).tls(&folder, port);
-        let thrust = configure(thrust).start();
-        Self { folder, thrust, port, backend }
-    }
-
     /// What curl prints of the response's head and body; empty where there is none.
     fn curl(&self, path: &str, arguments: &[&str]) -> String {
         let url = format!("https://localhost:{}{path}", self.port);
@@ -98,45 +80,6 @@ fn health_checks_from_near_are_passed_on() {
     assert!(secure.plain("/up/", &[]).starts_with("HTTP/1.1 301"));
     let without = Secure::start(|thrust| thrust.env("THRUST_HEALTH_PATH", "0"));
     assert!(without.plain("/up", &[]).starts_with("HTTP/1.1 301"));
-}
-
-#[test]
-fn new_files_are_taken_and_bad_ones_are_not() {
-    let secure = Secure::start(|thrust| thrust);
-    assert!(secure.curl("/", &[]).starts_with("HTTP/1.1 200"));
-    let old = secure.folder.at("cert.pem");
-    let kept = std::fs::read(&old).unwrap();
-    secure.folder.replace("cert.pem", "no certificate");
-    secure.thrust.signal(libc::SIGHUP);
-    secure.thrust.await_stderr("cert.pem");
-    secure.folder.replace("cert.pem", &kept);
-    assert!(secure.curl("/", &[]).starts_with("HTTP/1.1 200"), "the old one stays");
-    write_pair(&secure.folder);
-    secure.thrust.signal(libc::SIGHUP);
-    wait_until("the new one is shown", || secure.curl("/", &[]).starts_with("HTTP/1.1 200"));
-}
-
-#[test]
-fn files_that_are_of_no_use_are_named() {
-    let folder = Folder::new();
-    write_pair(&folder);
-    let other = Folder::new();
-    write_pair(&other);
-    for (certificate, key, named) in [
-        (folder.at("cert.pem"), folder.at("none.pem"), "SSL_KEY_PATH"),
-        (folder.at("none.pem"), folder.at("key.pem"), "SSL_CERT_PATH"),
-        (folder.at("cert.pem"), other.at("key.pem"), "SSL_KEY_PATH"),
-        (folder.at("cert.pem"), folder.at("cert.pem"), "SSL_KEY_PATH"),
-    ] {
-        let ended = Thrust::builder()
-            .env("SSL_CERT_PATH", certificate)
-            .env("SSL_KEY_PATH", &key)
-            .env("THRUST_HTTPS_PORT", "0")
-            .command(["true"])
-            .run();
-        assert_eq!(ended.status.code(), Some(78), "{}", ended.stderr);
-        assert!(ended.stderr.contains(named), "{named}: {}", ended.stderr);
-    }
 }
 
 #[test]

@@ -1,11 +1,8 @@
 //! Certificates for `localhost` that sign themselves.
 
-use super::Folder;
+use super::{Folder, tls::trusting};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::ClientConfig;
 use std::sync::Arc;
 
 /// Puts a new certificate into the folder, `cert.pem`, and its key, `key.pem`.
@@ -17,11 +14,7 @@ pub fn write_pair(folder: &Folder) {
 
 /// A client that trusts the folder's certificate, and asks for HTTP/2.
 pub fn client(folder: &Folder) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(folder.at("cert.pem")).unwrap()).unwrap();
-    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(crypto).with_safe_default_protocol_versions().unwrap();
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    let mut config = Arc::unwrap_or_clone(trusting(&[folder.at("cert.pem")]));
     config.alpn_protocols = vec![b"h2".to_vec()];
     Arc::new(config)
 }

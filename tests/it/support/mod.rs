@@ -17,9 +17,11 @@ pub mod load;
 pub mod message;
 pub mod parts;
 pub mod ports;
-pub mod secure;
+
 pub mod stage;
 pub mod thrust;
+pub mod tls;
+pub mod visitor;
 pub mod worker;
 
 pub use backend::{Backend, Connection};
@@ -31,9 +33,11 @@ pub use latch::Latch;
 pub use message::{Message, Response};
 pub use parts::parts;
 pub use ports::{free_port, reserved_port};
-pub use secure::Secure;
+
 pub use stage::{Answer, Stage};
 pub use thrust::Thrust;
+pub use tls::{Secure, TlsClient};
+pub use visitor::Visitor;
 pub use worker::TestWorker;
 
 use std::{

@@ -14,17 +14,17 @@ use std::{
 };
 
 /// One connection.
-pub struct Secure {
+pub struct Visitor {
     reader: BufReader<StreamOwned<ClientConnection, TcpStream>>,
 }
 
-impl Secure {
+impl Visitor {
     /// Shakes hands with the port on 127.0.0.1, asking for this name and trusting what is in the file.
     ///
     /// # Errors
     /// The alert with which the server has refused.
     #[track_caller]
-    pub fn connect(port: u16, name: &str, roots: Option<&Path>) -> Result<Secure, AlertDescription> {
+    pub fn connect(port: u16, name: &str, roots: Option<&Path>) -> Result<Visitor, AlertDescription> {
         let mut trusted = RootCertStore::empty();
         for root in roots.iter().flat_map(|path| CertificateDer::pem_file_iter(path).unwrap()) {
             trusted.add(root.unwrap()).unwrap();
@@ -39,7 +39,7 @@ impl Secure {
         let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         socket.set_read_timeout(Some(DEADLINE)).unwrap();
         match connection.complete_io(&mut socket) {
-            Ok(_) => Ok(Secure { reader: BufReader::new(StreamOwned::new(connection, socket)) }),
+            Ok(_) => Ok(Visitor { reader: BufReader::new(StreamOwned::new(connection, socket)) }),
             Err(error) => match error.get_ref().and_then(|error| error.downcast_ref()) {
                 Some(Error::AlertReceived(alert)) => Err(*alert),
                 _ => panic!("no handshake and no alert: {error}"),
