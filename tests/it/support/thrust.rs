@@ -30,7 +30,6 @@ pub struct Builder {
     command: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     worker_port: u16,
-    has_tls: bool,
     dir: Option<PathBuf>,
     stdin: Vec<u8>,
     open_files: Option<(u64, u64)>,
@@ -55,7 +54,6 @@ impl Thrust {
             command: Vec::new(),
             env: Vec::new(),
             worker_port,
-            has_tls: false,
             dir: None,
             stdin: Vec::new(),
             open_files: None,
@@ -218,8 +216,7 @@ impl Builder {
     }
 
     /// TLS on this port, with the pair in this folder.
-    pub fn tls(mut self, folder: &super::Folder, port: u16) -> Builder {
-        self.has_tls = true;
+    pub fn tls(self, folder: &super::Folder, port: u16) -> Builder {
         self.env("SSL_CERT_PATH", folder.at("cert.pem"))
             .env("SSL_KEY_PATH", folder.at("key.pem"))
             .env("THRUST_HTTPS_PORT", port.to_string())
@@ -258,7 +255,8 @@ impl Builder {
     /// Starts it and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Thrust {
-        let count = 1 + usize::from(self.has_tls);
+        let has_tls = self.env.iter().any(|(name, _)| name == "THRUST_HTTPS_PORT");
+        let count = 1 + usize::from(has_tls);
         let mut thrust = self.spawn();
         let mut ports = Vec::new();
         holds_within(DEADLINE, || {
