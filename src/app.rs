@@ -7,7 +7,7 @@ use crate::{
     message::Handler,
     observe::Observe,
     process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code, reap},
-    proxy::{Plain, Proxy, RequestBody},
+    proxy::{Plain, Proxy},
     server::{self, Acceptor, Connections},
     tls::Reload,
     upstream::Upstream,
@@ -165,7 +165,7 @@ fn start_worker(
 struct App {
     signals: Signals,
     worker: Option<Worker>,
-    upstream: Upstream<RequestBody>,
+    upstream: Upstream,
     connections: Arc<Connections>,
     /// Has certificate files looked at anew.
     reload: Option<Reload>,

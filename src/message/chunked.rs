@@ -6,7 +6,7 @@ use super::{Refusal, head};
 const MAX_EXTRA: usize = 16 * 1024;
 
 /// How far a chunked body has been read. It is fed the bytes as they come.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Chunked {
     state: State,
     /// Bytes of extensions and trailers so far.
@@ -50,21 +50,55 @@ impl Default for State {
     }
 }
 
+/// What the next bytes of a chunked body are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// So many bytes of chunk sizes, extensions and line ends.
+    Frame(usize),
+    /// So many bytes of content.
+    Data(usize),
+    /// So many bytes of trailer fields, or of the empty line that ends them.
+    Trailers(usize),
+}
+
 impl Chunked {
     /// Reads on: how many of these bytes belong to the body. Fewer than there are: the body has ended there.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
         let mut at = 0;
         while at < bytes.len() && self.state != State::Done {
-            if let State::Data(left) = self.state {
-                let taken = left.min((bytes.len() - at) as u64);
-                at += taken as usize;
-                self.state = if taken == left { State::DataCr } else { State::Data(left - taken) };
-                continue;
-            }
+            let (Span::Frame(taken) | Span::Data(taken) | Span::Trailers(taken)) = self.next(&bytes[at..])?;
+            at += taken;
+        }
+        Ok(at)
+    }
+
+    /// Reads on as far as the bytes are of one kind.
+    pub fn next(&mut self, bytes: &[u8]) -> Result<Span, Refusal> {
+        if let State::Data(left) = self.state {
+            let taken = left.min(bytes.len() as u64);
+            self.state = if taken == left { State::DataCr } else { State::Data(left - taken) };
+            return Ok(Span::Data(taken as usize));
+        }
+        let in_trailers = self.is_in_trailers();
+        let mut at = 0;
+        while at < bytes.len()
+            && !matches!(self.state, State::Data(_) | State::Done)
+            && self.is_in_trailers() == in_trailers
+        {
             self.state = self.step(bytes[at])?;
             at += 1;
         }
-        Ok(at)
+        Ok(if in_trailers { Span::Trailers(at) } else { Span::Frame(at) })
+    }
+
+    fn is_in_trailers(&self) -> bool {
+        use State::*;
+        matches!(self.state, LineStart | TrailerName | TrailerValue | TrailerLf | LastLf)
+    }
+
+    /// Whether content comes next.
+    pub fn is_in_data(&self) -> bool {
+        matches!(self.state, State::Data(_))
     }
 
     /// Whether the body is complete, trailers included.
@@ -212,5 +246,38 @@ mod tests {
     fn extensions_and_trailers_are_bounded() {
         assert!(read(&format!("5;{}\r\n", "a".repeat(MAX_EXTRA + 1))).is_err());
         assert!(read(&format!("0\r\n{}\r\n", "a: b\r\n".repeat(MAX_EXTRA / 3))).is_err());
+    }
+
+    /// Its content and its trailers, read in pieces of this size.
+    fn spans(text: &str, size: usize) -> (String, String) {
+        let (mut body, mut data, mut trailers) = (Chunked::default(), String::new(), String::new());
+        for mut piece in text.as_bytes().chunks(size) {
+            while !piece.is_empty() {
+                assert_eq!(body.is_in_data(), matches!(body.clone().next(piece), Ok(Span::Data(_))));
+                let span = body.next(piece).unwrap();
+                let (Span::Frame(length) | Span::Data(length) | Span::Trailers(length)) = span;
+                let (read, rest) = piece.split_at(length);
+                match span {
+                    Span::Frame(_) => {}
+                    Span::Data(_) => data.push_str(str::from_utf8(read).unwrap()),
+                    Span::Trailers(_) => trailers.push_str(str::from_utf8(read).unwrap()),
+                }
+                piece = rest;
+            }
+        }
+        assert!(body.is_done());
+        (data, trailers)
+    }
+
+    #[test]
+    fn content_and_trailers_are_told_from_the_frame() {
+        let text = "5;a=b\r\nhello\r\n1\r\n \r\n3\r\nyou\r\n0\r\nSum: 1\r\nX: y\r\n\r\n";
+        for size in 1..=text.len() {
+            assert_eq!(
+                spans(text, size),
+                ("hello you".to_owned(), "Sum: 1\r\nX: y\r\n\r\n".to_owned()),
+                "{size}"
+            );
+        }
     }
 }

@@ -9,6 +9,9 @@ use http::{
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
+/// A header field.
+pub type Field = (HeaderName, HeaderValue);
+
 /// Whose `X-Forwarded-*` headers are believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
@@ -96,35 +99,42 @@ pub fn tell_scheme(headers: &mut HeaderMap, connection: &ConnectionInfo) {
     }
 }
 
-/// Sets `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker. Claims of a peer that is not
-/// trusted must be gone already (see [`is_claim`]): what is still there is believed and extended.
-pub fn extend(headers: &mut HeaderMap, connection: &ConnectionInfo, client: IpAddr) {
-    tell_scheme(headers, connection);
+/// Adds `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker, where they are not there. Claims of a peer
+/// that is not trusted must be gone already (see [`is_claim`]): what is still there is believed and extended.
+pub fn extend(headers: &mut HeaderMap, added: &mut Vec<Field>, connection: &ConnectionInfo, client: IpAddr) {
     let peer = &connection.peer_value;
     match headers.entry(FOR) {
-        Entry::Vacant(slot) => drop(slot.insert(peer.clone())),
+        Entry::Vacant(_) => added.push((FOR, peer.clone())),
         Entry::Occupied(mut chain) => drop(chain.insert(joined(chain.iter(), peer))),
     }
-    if let Some(host) = headers.get(header::HOST).cloned() {
-        headers.entry(HOST).or_insert(host);
-    }
-    headers.entry(PROTO).or_insert(HeaderValue::from_static("http"));
+    let host = headers.get(header::HOST);
+    let named = headers.get(HOST);
+    let scheme = headers.get(PROTO);
+    let is_encrypted = match scheme {
+        Some(scheme) => scheme.as_bytes().eq_ignore_ascii_case(b"https"),
+        None => connection.scheme == Scheme::Https,
+    };
     if !headers.contains_key(PORT) {
-        headers.insert(PORT, public_port(headers));
+        added.push((PORT, public_port(named.or(host), is_encrypted)));
     }
-    if let Entry::Vacant(slot) = headers.entry(REAL_IP) {
-        slot.insert(if client == connection.peer { peer.clone() } else { address_value(client) });
+    if named.is_none() {
+        added.extend(host.map(|host| (HOST, host.clone())));
+    }
+    if scheme.is_none() {
+        added.push((PROTO, HeaderValue::from_static(if is_encrypted { "https" } else { "http" })));
+    }
+    if !headers.contains_key(REAL_IP) {
+        let value = if client == connection.peer { peer.clone() } else { address_value(client) };
+        added.push((REAL_IP, value));
     }
 }
 
 /// The port in the URL that the visitor sees: the one that the host names, or the scheme's own. (Never the port this
 /// program listens on, which a visitor behind a proxy or a published container port has nothing to do with.)
-fn public_port(headers: &HeaderMap) -> HeaderValue {
-    let named = headers.get(HOST).and_then(|host| host::port(host.as_bytes()));
-    let https = headers.get(PROTO).is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
-    match named {
+fn public_port(host: Option<&HeaderValue>, is_encrypted: bool) -> HeaderValue {
+    match host.and_then(|host| host::port(host.as_bytes())) {
         Some(port) => HeaderValue::from(port),
-        None => HeaderValue::from_static(if https { "443" } else { "80" }),
+        None => HeaderValue::from_static(if is_encrypted { "443" } else { "80" }),
     }
 }
 
@@ -158,6 +168,16 @@ mod tests {
     use super::*;
     use crate::message::testing::map;
 
+    /// The header as the worker gets it.
+    fn extended(mut headers: HeaderMap, connection: &ConnectionInfo, client: IpAddr) -> HeaderMap {
+        let mut added = Vec::new();
+        extend(&mut headers, &mut added, connection, client);
+        for (name, value) in added {
+            assert!(headers.insert(&name, value).is_none(), "{name} is there already");
+        }
+        headers
+    }
+
     fn connection(peer: &str) -> ConnectionInfo {
         ConnectionInfo::new(
             format!("{peer}:5").parse().unwrap(),
@@ -177,7 +197,7 @@ mod tests {
         ] {
             let mut headers = map(&[("host", "a")]);
             headers.extend(said.map(|scheme| (PROTO, HeaderValue::from_static(scheme))));
-            extend(&mut headers, connection, connection.peer);
+            let headers = extended(headers, connection, connection.peer);
             assert_eq!((&headers[PROTO], &headers[PORT]), (&told.parse().unwrap(), &port.parse().unwrap()));
         }
     }
@@ -217,14 +237,14 @@ mod tests {
 
     #[test]
     fn what_a_trusted_peer_says_is_kept_and_extended() {
-        let mut map = map(&[
+        let map = map(&[
             ("host", "app:3000"),
             ("x-forwarded-for", "9.9.9.9"),
             ("x-forwarded-for", "8.8.8.8"),
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "example.com"),
         ]);
-        extend(&mut map, &connection("10.0.0.1"), "9.9.9.9".parse().unwrap());
+        let map = extended(map, &connection("10.0.0.1"), "9.9.9.9".parse().unwrap());
         assert_eq!(map["x-forwarded-for"], "9.9.9.9, 8.8.8.8, 10.0.0.1");
         assert_eq!(map["x-forwarded-proto"], "https");
         assert_eq!(map["x-forwarded-host"], "example.com");
@@ -234,8 +254,8 @@ mod tests {
 
     #[test]
     fn without_claims_the_connection_speaks() {
-        let mut map = map(&[("host", "example.com:8080")]);
-        extend(&mut map, &connection("1.1.1.1"), "1.1.1.1".parse().unwrap());
+        let map = map(&[("host", "example.com:8080")]);
+        let map = extended(map, &connection("1.1.1.1"), "1.1.1.1".parse().unwrap());
         let set = ["for", "host", "proto", "port"]
             .map(|name| map[format!("x-forwarded-{name}")].to_str().unwrap().to_owned());
         assert_eq!(set, ["1.1.1.1", "example.com:8080", "http", "8080"]);

@@ -4,8 +4,9 @@ use super::{ConnectionInfo, Refused};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::{body::Incoming, upgrade::Upgraded};
+use hyper::body::Incoming;
 use std::{error::Error, future::Future, sync::Arc};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Answers requests. Never fails: what goes wrong becomes a response.
 pub trait Handler: Send + Sync + 'static {
@@ -40,7 +41,12 @@ impl<B> From<Response<B>> for Reply<B> {
 /// The worker's side of a connection that has switched to another protocol (RFC 9110 §7.8).
 pub struct Tunnel {
     /// The connection to the worker.
-    pub worker: Upgraded,
+    pub worker: Box<dyn Duplex>,
     /// Called once with the bytes sent to the client when the tunnel has ended.
     pub ended: Box<dyn FnOnce(u64) + Send>,
 }
+
+/// Both directions of a connection.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}

@@ -34,5 +34,5 @@ pub mod testing;
 
 pub use body::BodyError;
 pub use connection::{ConnectionInfo, Scheme};
-pub use handler::{Handler, Reply, Tunnel};
+pub use handler::{Duplex, Handler, Reply, Tunnel};
 pub use refusal::{Refusal, Refused};

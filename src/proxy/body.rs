@@ -1,6 +1,6 @@
 //! A response body and the exchange that ends with it.
 
-use super::{RequestBody, exchange::Exchange};
+use super::exchange::Exchange;
 use crate::{
     cache::{self, Passed},
     encode::{Live, Resumed},
@@ -25,9 +25,9 @@ pub enum Source {
     /// Memory, in pieces.
     Pieces(VecDeque<Bytes>),
     /// The worker.
-    Worker(ResponseBody<RequestBody>),
+    Worker(ResponseBody),
     /// The worker, by way of the cache, which is storing it.
-    Shared(cache::Reader<ResponseBody<RequestBody>>),
+    Shared(cache::Reader<ResponseBody>),
     /// A file.
     File(Box<FileBody>),
     /// Another source, of which the first bytes have been read already.
@@ -74,8 +74,8 @@ impl From<OpenFile> for Source {
     }
 }
 
-impl From<Passed<ResponseBody<RequestBody>>> for Source {
-    fn from(passed: Passed<ResponseBody<RequestBody>>) -> Self {
+impl From<Passed<ResponseBody>> for Source {
+    fn from(passed: Passed<ResponseBody>) -> Self {
         match passed {
             Passed::Straight(body) => Self::Worker(body),
             Passed::Shared(reader) => Self::Shared(reader),

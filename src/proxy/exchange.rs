@@ -8,11 +8,11 @@ use crate::{
     cache::{self, Reason},
     message::{BodyError, ConnectionInfo, Refused, Reply, Tunnel, request_line},
     observe::{Observe, Record},
+    upstream::Switched,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use hyper::upgrade::Upgraded;
 use std::{
     net::IpAddr,
     sync::Arc,
@@ -34,7 +34,7 @@ pub(super) struct Exchange {
 pub(super) struct Answer {
     pub(super) response: Response<Source>,
     /// The worker's side of the connection, where it has switched to another protocol.
-    pub(super) switched: Option<Upgraded>,
+    pub(super) switched: Option<Switched>,
 }
 
 impl From<Response<Source>> for Answer {
@@ -167,7 +167,7 @@ impl Exchange {
         let ended = Box::new(move |bytes| self.sent(bytes));
         Reply {
             response: response.map(|source| Body::new(source, None)),
-            tunnel: Some(Tunnel { worker, ended }),
+            tunnel: Some(Tunnel { worker: Box::new(worker), ended }),
         }
     }
 

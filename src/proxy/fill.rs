@@ -10,7 +10,7 @@ use super::{
 use crate::{
     cache::{Entry, Kept, Origin, Permit, Status},
     files::{self, OpenFile},
-    message::conditional,
+    message::{conditional, forwarded::Field},
     upstream::{ResponseBody, Upstream, UpstreamError},
 };
 use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts, response};
@@ -24,10 +24,9 @@ use tokio::{sync::oneshot, task::spawn_blocking, time::sleep};
 /// A fetch whose client has left, and that nobody can have any longer if it takes longer than this.
 const ORPHANED: Duration = Duration::from_secs(30);
 
-type Fetched = ResponseBody<RequestBody>;
+type Fetched = ResponseBody;
 
 /// What has become of a fetch.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Filled {
     /// The answer is this stored response. Its body is that of the file, if there is one and it is open already.
     Stored(Arc<Entry>, Status, Option<OpenFile>),
@@ -52,13 +51,15 @@ impl From<Kept<Fetched>> for Filled {
 
 /// One fetch of something that may be stored.
 pub(super) struct Fill {
-    pub(super) upstream: Upstream<RequestBody>,
+    pub(super) upstream: Upstream,
     pub(super) files: Arc<files::Options>,
     pub(super) permit: Permit,
     /// The request as it came, by which the response is judged.
     pub(super) asked: Arc<Parts>,
     /// The fields that the worker gets.
     pub(super) headers: HeaderMap,
+    /// And some more.
+    pub(super) added: Vec<Field>,
 }
 
 impl Fill {
@@ -100,7 +101,7 @@ impl Fill {
             let validates = conditional.is_some();
             let headers = conditional.unwrap_or_else(|| take(&mut self.headers));
             let sent = SystemTime::now();
-            let response = match self.upstream.send(self.request(headers)).await {
+            let response = match self.upstream.send(self.request(headers), &self.added).await {
                 Ok(response) => response,
                 Err(error) => {
                     return self.permit.on_error(None).map(Filled::from).ok_or(error.into());

@@ -9,7 +9,7 @@ use super::{
     failure::Failure,
     fill::{Fill, Filled},
     page::Page,
-    prepare::{cleanse, dress, dress_copy},
+    prepare::{cleanse, dress, hold_back},
     represent::represent,
     send_file, upgrade,
     wish::Wish,
@@ -36,7 +36,7 @@ use std::{
 /// Answers every request: with the worker's response, or with what went wrong.
 pub struct Proxy {
     options: Options,
-    upstream: Upstream<RequestBody>,
+    upstream: Upstream,
     pub(super) cache: Cache,
     pub(super) files: Arc<files::Options>,
     public: Option<Arc<PublicFolder>>,
@@ -52,7 +52,7 @@ impl Proxy {
         options: Options,
         files: files::Options,
         encode: encode::Options,
-        upstream: Upstream<RequestBody>,
+        upstream: Upstream,
         cache: Cache,
         observe: Arc<Observe>,
     ) -> Self {
@@ -102,8 +102,8 @@ impl Proxy {
         if let Some(protocol) = switching {
             // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
             let touched = self.cache.touched_by(&request);
-            let request = dress(request, exchange, &self.files);
-            let fetch = upgrade::fetch(&self.upstream, &self.files, exchange, request, protocol);
+            let added = dress(request.headers_mut(), exchange, &self.files);
+            let fetch = upgrade::fetch(&self.upstream, &self.files, exchange, request, &added, protocol);
             let answer = Box::pin(fetch).await?;
             settle(touched, &answer.response);
             return Ok(answer);
@@ -150,15 +150,16 @@ impl Proxy {
     async fn fetch(
         &self,
         exchange: &mut Exchange,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         wish: &mut Wish,
     ) -> Result<Response<Source>, Failure> {
         self.wait_with_page(exchange).await?;
         wish.remember(request.headers());
         let touched = self.cache.touched_by(&request);
-        let request = dress(request, exchange, &self.files);
+        let added = dress(request.headers_mut(), exchange, &self.files);
+        hold_back(&mut request);
         let fault = request.body().fault();
-        let response = self.upstream.send(request).await;
+        let response = self.upstream.send(request, &added).await;
         let response = response.map_err(|error| Failure::of_fetch(error, &fault))?;
         exchange.worker_answered();
         let response = stay(response)?;
@@ -198,8 +199,9 @@ impl Proxy {
 
     /// A fetch on behalf of this request, which may go on without it.
     fn fill(&self, permit: Permit, asked: Arc<Parts>, exchange: &mut Exchange) -> Fill {
-        let headers = dress_copy(&asked.headers, exchange, &self.files);
-        Fill { upstream: self.upstream.clone(), files: self.files.clone(), permit, asked, headers }
+        let mut headers = asked.headers.clone();
+        let added = dress(&mut headers, exchange, &self.files);
+        Fill { upstream: self.upstream.clone(), files: self.files.clone(), permit, asked, headers, added }
     }
 
     /// While the worker boots, a browser is better told so than left to wait.

@@ -3,15 +3,18 @@
 use super::{Options, RequestBody, exchange::Exchange, failure::Failure};
 use crate::{
     files,
-    message::{Refusal, forwarded, hop},
+    message::{
+        Refusal,
+        forwarded::{self, Field},
+        hop,
+    },
 };
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Uri, Version,
-    header::{self, Entry},
-};
-use http_body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use std::{net::SocketAddr, time::UNIX_EPOCH};
+
+/// As many fields are added at most.
+const ADDED: usize = 8;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SENDFILE_TYPE: HeaderName = HeaderName::from_static("x-sendfile-type");
@@ -34,41 +37,31 @@ pub(super) fn cleanse(
     Ok(())
 }
 
-/// Adds what the application wants to know, and frames the body.
-pub(super) fn dress(
-    mut request: Request<RequestBody>,
-    exchange: &mut Exchange,
-    files: &files::Options,
-) -> Request<RequestBody> {
-    add_fields(request.headers_mut(), exchange, files);
-    *request.version_mut() = Version::HTTP_11;
-    let unknown_length = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
-    if unknown_length {
-        // The library frames GET and HEAD with a body only if it is told how.
-        request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-    if request.headers().contains_key(header::EXPECT) {
-        RequestBody::hold_until_continue(&mut request);
-    }
-    request
-}
-
-/// The same for a copy of the fields of a request without a body.
-pub(super) fn dress_copy(original: &HeaderMap, exchange: &mut Exchange, files: &files::Options) -> HeaderMap {
-    let mut copy = original.clone();
-    add_fields(&mut copy, exchange, files);
-    copy
-}
-
-fn add_fields(headers: &mut HeaderMap, exchange: &mut Exchange, files: &files::Options) {
+/// What the application wants to know beyond the request as it came. In the request only what is there already is edited: to
+/// put a field into a header costs more than to write it behind.
+pub(super) fn dress(headers: &mut HeaderMap, exchange: &mut Exchange, files: &files::Options) -> Vec<Field> {
+    let mut added = Vec::with_capacity(ADDED);
     if files.send_file {
-        headers.insert(SENDFILE_TYPE, files.send_file_header.spelled.clone());
+        added.push((SENDFILE_TYPE, files.send_file_header.spelled.clone()));
     }
-    forwarded::extend(headers, exchange.connection(), exchange.client());
-    if let Entry::Vacant(slot) = headers.entry(REQUEST_START) {
-        slot.insert(request_start(exchange));
+    forwarded::extend(headers, &mut added, exchange.connection(), exchange.client());
+    if !headers.contains_key(REQUEST_START) {
+        added.push((REQUEST_START, request_start(exchange)));
     }
-    exchange.name(headers.entry(REQUEST_ID).or_insert_with(request_id).clone());
+    let id = headers.get(REQUEST_ID).cloned().unwrap_or_else(|| {
+        let id = request_id();
+        added.push((REQUEST_ID, id.clone()));
+        id
+    });
+    exchange.name(id);
+    added
+}
+
+/// Has the body held back until the worker wants it, where the client does so.
+pub(super) fn hold_back(request: &mut Request<RequestBody>) {
+    if request.headers().contains_key(header::EXPECT) {
+        RequestBody::hold_until_continue(request);
+    }
 }
 
 /// Whether a client's header field stays here: what speaks to proxies, what an application could take for our own word,

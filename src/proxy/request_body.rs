@@ -1,9 +1,12 @@
 //! A request body on its way to the worker: bounded in size, and in how long it may stand still.
 
 use super::Options;
-use crate::message::{BodyError, hop};
+use crate::{
+    message::{BodyError, forwarded, hop},
+    upstream::OnContinue,
+};
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use std::{
@@ -11,7 +14,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -61,17 +64,9 @@ impl RequestBody {
     /// Holds the body back until the worker sends 100 (RFC 9110 §10.1.1), so that it can refuse without having it sent.
     pub(super) fn hold_until_continue(request: &mut Request<Self>) {
         let Some(streamed) = &mut request.body_mut().0 else { return };
-        let (open, opened) = oneshot::channel();
+        let (on_continue, opened) = OnContinue::new();
         streamed.gate = Some(Box::pin(timeout(CONTINUE_AFTER, opened)));
-        let open = Mutex::new(Some(open));
-        hyper::ext::on_informational(request, move |response| {
-            if response.status() == StatusCode::CONTINUE
-                && let Some(open) = open.lock().unwrap_or_else(PoisonError::into_inner).take()
-            {
-                // Nobody waits any more: all the better.
-                let _ = open.send(());
-            }
-        });
+        request.extensions_mut().insert(on_continue);
     }
 
     pub(super) fn fault(&self) -> Fault {
@@ -161,11 +156,23 @@ impl Streamed {
 /// Whether a field may come as a trailer: one that frames, routes or authorises a message comes too late there (RFC 9110
 /// §6.5.1).
 fn is_harmless(name: &str) -> bool {
+    if name.contains('_') {
+        // Applications that follow CGI do not tell it from `-`.
+        return is_harmless(&name.replace('_', "-"));
+    }
     !name.starts_with("content-")
-        && !name.starts_with("x-forwarded-")
+        && !forwarded::is_claim(name)
         && !matches!(
             name,
-            "host" | "transfer-encoding" | "connection" | "trailer" | "te" | "cookie" | "authorization"
+            "host"
+                | "transfer-encoding"
+                | "connection"
+                | "trailer"
+                | "te"
+                | "cookie"
+                | "authorization"
+                | "forwarded"
+                | "proxy"
         )
 }
 

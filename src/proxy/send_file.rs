@@ -1,6 +1,6 @@
 //! The file that the worker names in place of a body (`X-Sendfile`).
 
-use super::{RequestBody, body::Source, failure::Failure};
+use super::{body::Source, failure::Failure};
 use crate::{
     cache::Origin,
     files::{self, OpenError, OpenFile, content_type, etag, last_modified, open_named},
@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 /// A response whose body is either the worker's own or a file.
 pub(super) enum Resolved {
-    Worker(Response<ResponseBody<RequestBody>>),
+    Worker(Response<ResponseBody>),
     File(Response<OpenFile>),
 }
 
@@ -31,7 +31,7 @@ impl From<Resolved> for Response<Source> {
 /// # Errors
 /// There is no such file, or it must not be sent.
 pub(super) async fn resolve(
-    mut response: Response<ResponseBody<RequestBody>>,
+    mut response: Response<ResponseBody>,
     options: &Arc<files::Options>,
 ) -> Result<Resolved, Failure> {
     let name = response.headers_mut().remove(&options.send_file_header.name);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     files,
-    message::hop,
+    message::{forwarded::Field, hop},
     upstream::{Upstream, UpstreamError},
 };
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -29,23 +29,25 @@ pub(super) fn asked<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
 
 /// Asks the worker to switch. It may decline with any other response, also one that names a file.
 pub(super) async fn fetch(
-    upstream: &Upstream<RequestBody>,
+    upstream: &Upstream,
     files: &Arc<files::Options>,
     exchange: &mut Exchange,
     mut request: Request<RequestBody>,
+    added: &[Field],
     protocol: HeaderValue,
 ) -> Result<Answer, Failure> {
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     request.headers_mut().insert(header::UPGRADE, protocol);
-    let mut response = upstream.send(request).await?;
+    let response = upstream.send(request, added).await?;
     exchange.worker_answered();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let response = send_file::resolve(depart(response), files).await?;
         return Ok(Response::from(response).into());
     }
     let protocol = response.headers().get(header::UPGRADE).cloned();
-    let worker = hyper::upgrade::on(&mut response).await.map_err(UpstreamError::from)?;
-    let mut response = depart(response.map(|_| Source::Empty));
+    let (head, body) = response.into_parts();
+    let worker = body.switched().ok_or(UpstreamError::BrokeOff)?;
+    let mut response = depart(Response::from_parts(head, Source::Empty));
     response.headers_mut().remove(&files.send_file_header.name);
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     if let Some(protocol) = protocol {

@@ -1,7 +1,6 @@
 //! A connection that has switched to another protocol: bytes both ways until both sides have ended.
 
 use crate::message::Tunnel;
-use hyper_util::rt::TokioIo;
 use std::{
     io,
     pin::Pin,
@@ -15,7 +14,7 @@ pub(super) async fn run<S>(mut client: S, early: &[u8], tunnel: Tunnel, closing:
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut worker = Counted { socket: TokioIo::new(tunnel.worker), read: 0 };
+    let mut worker = Counted { socket: tunnel.worker, read: 0 };
     let copied = async {
         worker.write_all(early).await?;
         copy_bidirectional(&mut client, &mut worker).await

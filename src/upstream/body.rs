@@ -1,49 +1,251 @@
 //! A response body on its way from the worker.
 
-use super::pool::{Pool, Sender};
-use crate::message::BodyError;
-use bytes::Bytes;
+use super::{
+    connection::{Connection, Switched},
+    pool::Pool,
+    response::Framing,
+    socket::Writer,
+};
+use crate::message::{
+    BodyError, Refusal,
+    chunked::{Chunked, Span},
+};
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::{
+    future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
+use tokio::task::JoinHandle;
+
+/// Least and most that is read at once: as much again when all of it was there.
+const READ: (usize, usize) = (8 * 1024, 64 * 1024);
+/// Most trailer fields.
+const MAX_TRAILERS: usize = 100;
 
 /// A response body. Read to its end it gives the connection back; dropped before, it closes it.
-pub struct ResponseBody<B: Body + Send + 'static> {
-    incoming: Incoming,
+pub struct ResponseBody {
     /// The connection, until the body has ended.
-    lent: Option<Sender<B>>,
+    connection: Option<Box<Connection>>,
     /// Where it goes then.
-    pool: Option<Arc<Pool<B>>>,
+    pool: Option<Arc<Pool>>,
+    /// The request's body, where that is still being sent.
+    upload: Option<Upload>,
+    rest: Rest,
+    /// How much is read at once.
+    room: usize,
+    /// It has broken off, which is told when what came before has had time to leave.
+    is_broken: bool,
 }
 
-impl<B: Body + Send + 'static> ResponseBody<B> {
-    pub(super) fn new(incoming: Incoming, sender: Sender<B>, pool: Option<Arc<Pool<B>>>) -> Self {
-        let mut body = Self { incoming, lent: Some(sender), pool };
-        body.give_back_at_end();
+/// What is still to come.
+enum Rest {
+    Nothing,
+    Length(u64),
+    Chunks(Box<Chunks>),
+    /// All until the connection's end.
+    Close,
+}
+
+#[derive(Default)]
+struct Chunks {
+    reader: Chunked,
+    trailers: Vec<u8>,
+}
+
+/// A task that sends a request's body; ended with this.
+struct Upload(JoinHandle<Result<Writer, BodyError>>);
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl ResponseBody {
+    /// `pool` is where the connection goes; none if the worker closes it. `upload` is the task that still sends the request.
+    pub(super) fn new(
+        connection: Box<Connection>,
+        framing: Framing,
+        pool: Option<Arc<Pool>>,
+        upload: Option<JoinHandle<Result<Writer, BodyError>>>,
+    ) -> Self {
+        let rest = match framing {
+            Framing::Length(0) => Rest::Nothing,
+            Framing::Length(length) => Rest::Length(length),
+            Framing::Chunked => Rest::Chunks(Box::default()),
+            Framing::Close => Rest::Close,
+        };
+        let is_over = matches!(rest, Rest::Nothing);
+        let mut body = Self {
+            connection: Some(connection),
+            pool,
+            upload: upload.map(Upload),
+            rest,
+            room: READ.0,
+            is_broken: false,
+        };
+        if is_over {
+            body.give_back();
+        }
         body
     }
 
-    fn give_back_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.give_back();
+    /// A response that switches to another protocol: there is no body, but a connection.
+    pub(super) fn switching(connection: Box<Connection>) -> Self {
+        Self {
+            connection: Some(connection),
+            pool: None,
+            upload: None,
+            rest: Rest::Nothing,
+            room: READ.0,
+            is_broken: false,
         }
     }
 
+    /// The connection behind a response that has switched it to another protocol.
+    pub fn switched(mut self) -> Option<Switched> {
+        self.connection.take()?.switch()
+    }
+
+    /// The body has ended.
     fn give_back(&mut self) {
-        // One that is switching protocols is not given back: it stays until that is done.
-        if let Some(pool) = &self.pool
-            && let Some(sender) = self.lent.take()
-        {
-            pool.put(sender);
+        self.rest = Rest::Nothing;
+        self.settle_upload(&mut Context::from_waker(Waker::noop()));
+        let (Some(connection), Some(pool)) = (self.connection.take(), self.pool.take()) else { return };
+        // One whose request's body is still being sent is closed with it.
+        if connection.is_reusable() {
+            pool.put(connection);
         }
+    }
+
+    /// Takes note of it if the request's body is sent, or if it failed.
+    fn settle_upload(&mut self, cx: &mut Context<'_>) {
+        if let Some(upload) = &mut self.upload
+            && let Poll::Ready(outcome) = Pin::new(&mut upload.0).poll(cx)
+        {
+            match (outcome, &mut self.connection) {
+                (Ok(Ok(writer)), Some(connection)) => connection.sent(writer),
+                // The worker would wait for the rest for ever.
+                _ => self.connection = None,
+            }
+            self.upload = None;
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            if matches!(self.rest, Rest::Nothing) {
+                return Poll::Ready(None);
+            }
+            self.settle_upload(cx);
+            match self.decode() {
+                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Ok(None) if matches!(self.rest, Rest::Nothing) => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+            let Some(connection) = &mut self.connection else {
+                return Poll::Ready(Some(Err(BodyError::WorkerGone)));
+            };
+            match ready!(connection.poll_receive(cx, self.room)) {
+                Ok(0) if matches!(self.rest, Rest::Close) => self.give_back(),
+                Ok(read @ 1..) => self.room = if read < self.room { READ.0 } else { READ.1.min(2 * read) },
+                Ok(0) | Err(_) => return Poll::Ready(Some(Err(BodyError::WorkerGone))),
+            }
+        }
+    }
+
+    /// The next frame, as far as it was read.
+    fn decode(&mut self) -> Result<Option<Frame<Bytes>>, BodyError> {
+        let Some(connection) = &mut self.connection else { return Ok(None) };
+        let received = connection.received();
+        let data = match &mut self.rest {
+            Rest::Nothing => return Ok(None),
+            Rest::Length(left) => {
+                let length = (*left).min(received.len() as u64);
+                *left -= length;
+                received.split_to(length as usize)
+            }
+            Rest::Close => received.split(),
+            Rest::Chunks(chunks) => {
+                let data = chunks.data(received).map_err(|_| BodyError::WorkerGone)?;
+                if data.is_empty() && chunks.reader.is_done() {
+                    let trailers = chunks.trailers()?;
+                    self.give_back();
+                    return Ok(trailers.map(Frame::trailers));
+                }
+                data
+            }
+        };
+        let is_over = match &self.rest {
+            Rest::Length(left) => *left == 0,
+            Rest::Chunks(chunks) => chunks.reader.is_done() && !chunks.has_trailers(),
+            Rest::Nothing | Rest::Close => false,
+        };
+        if is_over {
+            self.give_back();
+        }
+        Ok((!data.is_empty()).then(|| Frame::data(data.freeze())))
     }
 }
 
-impl<B: Body + Send + 'static> Body for ResponseBody<B> {
+impl Chunks {
+    /// What is there of the next chunk's content. Reads on behind it, so that the end is seen with the last of it.
+    fn data(&mut self, received: &mut BytesMut) -> Result<BytesMut, Refusal> {
+        self.skip(received)?;
+        if received.is_empty() || self.reader.is_done() {
+            return Ok(BytesMut::new());
+        }
+        let (Span::Data(length) | Span::Frame(length) | Span::Trailers(length)) =
+            self.reader.next(received)?;
+        let data = received.split_to(length);
+        // What is wrong behind it is found again.
+        let _ = self.skip(received);
+        Ok(data)
+    }
+
+    /// Reads on to content, or to the end.
+    fn skip(&mut self, received: &mut BytesMut) -> Result<(), Refusal> {
+        while !received.is_empty() && !self.reader.is_in_data() && !self.reader.is_done() {
+            match self.reader.next(received)? {
+                Span::Trailers(length) => self.trailers.extend_from_slice(&received.split_to(length)),
+                Span::Frame(length) | Span::Data(length) => received.advance(length),
+            }
+        }
+        Ok(())
+    }
+
+    /// Behind the last chunk there is at least an empty line.
+    fn has_trailers(&self) -> bool {
+        self.trailers.len() > b"\r\n".len()
+    }
+
+    fn trailers(&self) -> Result<Option<HeaderMap>, BodyError> {
+        if !self.has_trailers() {
+            return Ok(None);
+        }
+        let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILERS];
+        let parsed = httparse::parse_headers(&self.trailers, &mut fields);
+        let Ok(httparse::Status::Complete((_, fields))) = parsed else { return Err(BodyError::WorkerGone) };
+        let field = |field: &httparse::Header<'_>| {
+            Some((
+                HeaderName::from_bytes(field.name.as_bytes()).ok()?,
+                HeaderValue::from_bytes(field.value).ok()?,
+            ))
+        };
+        let mut trailers = HeaderMap::with_capacity(fields.len());
+        for (name, value) in fields.iter().filter_map(field) {
+            trailers.append(name, value);
+        }
+        Ok(Some(trailers))
+    }
+}
+
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -51,23 +253,24 @@ impl<B: Body + Send + 'static> Body for ResponseBody<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        match &frame {
-            // The library does not poll again after trailers.
-            Some(Ok(frame)) if frame.is_trailers() => self.give_back(),
-            Some(Ok(_)) => self.give_back_at_end(),
-            Some(Err(error)) => tracing::debug!(%error, "response body broken off"),
-            // Of chunks the library knows the end only when it is there.
-            None => self.give_back(),
+        let next = ready!(self.poll_next(cx));
+        if matches!(next, Some(Err(_))) && !std::mem::replace(&mut self.is_broken, true) {
+            // Whoever reads this drops what is not sent yet when there is an error.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::WorkerGone)))
+        Poll::Ready(next)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        matches!(self.rest, Rest::Nothing)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match self.rest {
+            Rest::Nothing => SizeHint::with_exact(0),
+            Rest::Length(left) => SizeHint::with_exact(left),
+            Rest::Chunks(_) | Rest::Close => SizeHint::default(),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Why the worker gave no response.
 
 use crate::message::BodyError;
-use std::{error::Error as _, fmt, io};
+use std::{fmt, io};
 
 /// What went wrong between us and the worker.
 #[derive(Debug)]
@@ -48,12 +48,8 @@ impl fmt::Display for UpstreamError {
 
 impl std::error::Error for UpstreamError {}
 
-impl From<hyper::Error> for UpstreamError {
-    fn from(error: hyper::Error) -> Self {
-        match error.source().and_then(|source| source.downcast_ref::<BodyError>()) {
-            Some(body) => Self::RequestBody(*body),
-            None if error.is_parse() || error.is_parse_too_large() => Self::Malformed,
-            None => Self::BrokeOff,
-        }
+impl From<BodyError> for UpstreamError {
+    fn from(error: BodyError) -> Self {
+        Self::RequestBody(error)
     }
 }

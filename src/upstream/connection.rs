@@ -1,0 +1,249 @@
+//! A connection to the worker: one request after the other, each with its response (RFC 9112).
+//!
+//! Whoever sends the request drives the connection, and then whoever reads the response: there is no task behind it, but
+//! for a request's body that is still being sent when the response has begun.
+
+use super::{
+    UpstreamError,
+    body::ResponseBody,
+    pool::Pool,
+    response::{self, Head},
+    socket::{Reader, Socket, Writer},
+    upload::{OnContinue, Upload},
+};
+use crate::message::{BodyError, forwarded::Field};
+use atomic_waker::AtomicWaker;
+use bytes::{Bytes, BytesMut};
+use http::{Response, StatusCode, request::Parts};
+use http_body::Body;
+use std::{
+    future::{Future, poll_fn},
+    io, mem,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Waker, ready},
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+/// Room for a response's header, and mostly for its body too.
+const FIRST_READ: usize = 8 * 1024;
+/// Largest header of a response.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// A connection, between two requests or in the midst of one. Dropping it closes it.
+pub(super) struct Connection {
+    reader: Reader,
+    /// `None` while a request's body is still being sent.
+    writer: Option<Writer>,
+    /// What was read and not understood yet.
+    received: BytesMut,
+    /// Room for the next request's head.
+    scratch: Vec<u8>,
+    line: Arc<Line>,
+}
+
+/// What both directions of a connection have to know of each other, and of the worker.
+#[derive(Default)]
+pub(super) struct Line {
+    /// The worker has ended: nothing more is to be waited for.
+    cut: AtomicBool,
+    /// The connection was reset: its end is not a response's end.
+    reset: AtomicBool,
+    reading: AtomicWaker,
+}
+
+impl Line {
+    /// The worker has ended.
+    pub(super) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+        self.reading.wake();
+    }
+
+    /// The worker takes nothing more.
+    pub(super) fn reset(&self) {
+        self.reset.store(true, Relaxed);
+    }
+
+    /// Whether it is of no use to wait; if it is, `cx` is woken when it no longer is.
+    fn is_cut(&self, cx: &Context<'_>) -> bool {
+        self.reading.register(cx.waker());
+        self.cut.load(Relaxed)
+    }
+}
+
+impl Connection {
+    pub(super) fn new(socket: Socket) -> Self {
+        let Socket { reader, writer } = socket;
+        let (received, scratch, line) = (BytesMut::new(), Vec::new(), Arc::default());
+        Self { reader, writer: Some(writer), received, scratch, line }
+    }
+
+    pub(super) fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
+    /// Whether the worker has neither closed it nor sent what nobody asked for, as far as the event loop has seen.
+    pub(super) fn is_idle(&mut self) -> bool {
+        let mut byte = [0];
+        let read = Pin::new(&mut self.reader)
+            .poll_read(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
+        read.is_pending()
+    }
+
+    /// The same, as far as the kernel knows.
+    pub(super) fn is_surely_idle(&self) -> bool {
+        self.reader.is_silent()
+    }
+
+    /// Sends a request with some more fields, and waits for the response's head. The connection goes into the pool behind the
+    /// response's body. In case of [`UpstreamError::BrokeOff`] the request's head is as it was.
+    pub(super) async fn send<B>(
+        mut self: Box<Self>,
+        parts: &mut Parts,
+        added: &[Field],
+        body: Option<B>,
+        pool: &Arc<Pool>,
+    ) -> Result<Response<ResponseBody>, UpstreamError>
+    where
+        B: Body<Data = Bytes, Error = BodyError> + Send + Unpin + 'static,
+    {
+        let Some(mut writer) = self.writer.take() else { return Err(UpstreamError::BrokeOff) };
+        let mut upload = Upload::new(parts, added, body, mem::take(&mut self.scratch), self.line.clone());
+        // Requests that have come in together go to the worker together: it is woken up less often.
+        step_back().await;
+        let head = poll_fn(|cx| {
+            if let Poll::Ready(Err(error)) = upload.poll(cx, &mut writer) {
+                return Poll::Ready(Err(error.into()));
+            }
+            self.poll_head(cx, parts)
+        })
+        .await?;
+        let mut rest = None;
+        if upload.is_done() {
+            self.scratch = upload.into_scratch();
+            self.writer = Some(writer);
+        } else {
+            rest = Some(upload.go_on(writer));
+        }
+        let Head { response, framing, is_last } = head;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response.map(|()| ResponseBody::switching(self)));
+        }
+        let pool = (!is_last).then(|| pool.clone());
+        Ok(response.map(|()| ResponseBody::new(self, framing, pool, rest)))
+    }
+
+    /// The head of the final response, or of the one that switches protocols.
+    fn poll_head(&mut self, cx: &mut Context<'_>, parts: &mut Parts) -> Poll<Result<Head, UpstreamError>> {
+        loop {
+            if let Some(head) = response::read(&mut self.received, &parts.method, &mut parts.headers)? {
+                match head.response.status() {
+                    StatusCode::CONTINUE => OnContinue::tell(&parts.extensions),
+                    status if response::is_interim(status) => {}
+                    _ => return Poll::Ready(Ok(head)),
+                }
+                continue;
+            }
+            if self.received.len() > MAX_HEAD {
+                return Poll::Ready(Err(UpstreamError::Malformed));
+            }
+            if !matches!(ready!(self.poll_receive(cx, FIRST_READ)), Ok(1..)) {
+                return Poll::Ready(Err(UpstreamError::BrokeOff));
+            }
+        }
+    }
+
+    /// Reads on, so many bytes or more at once; 0 is the end.
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        self.received.reserve(room);
+        let read = pin!(self.reader.read_buf(&mut self.received)).poll(cx);
+        if read.is_pending() && self.line.is_cut(cx) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if let Poll::Ready(Ok(0)) = read
+            && self.line.reset.load(Relaxed)
+        {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        read
+    }
+
+    /// What was read and not understood yet.
+    pub(super) fn received(&mut self) -> &mut BytesMut {
+        &mut self.received
+    }
+
+    /// The request's body is sent.
+    pub(super) fn sent(&mut self, writer: Writer) {
+        self.writer = Some(writer);
+    }
+
+    /// Whether it can take the next request.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.writer.is_some() && self.received.is_empty()
+    }
+
+    /// Gives the buffers back.
+    pub(super) fn rest(&mut self) {
+        self.received = BytesMut::new();
+        self.scratch = Vec::new();
+    }
+
+    /// The connection after both sides have switched to another protocol.
+    pub(super) fn switch(self) -> Option<Switched> {
+        Some(Switched { early: self.received, reader: self.reader, writer: self.writer? })
+    }
+}
+
+/// Lets the other tasks that have something to do go first, once, and without a look at what else has happened meanwhile.
+async fn step_back() {
+    let mut is_next = false;
+    poll_fn(|cx| {
+        if mem::replace(&mut is_next, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A connection to the worker that speaks another protocol.
+pub struct Switched {
+    /// What was read before it had switched.
+    early: BytesMut,
+    reader: Reader,
+    writer: Writer,
+}
+
+impl AsyncRead for Switched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            return Pin::new(&mut self.reader).poll_read(cx, buf);
+        }
+        let taken = self.early.len().min(buf.remaining());
+        buf.put_slice(&self.early.split_to(taken));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Switched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.writer).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.writer).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.writer).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,271 @@
+//! The head of a worker's response (RFC 9112 §4–§6).
+
+use super::UpstreamError;
+use crate::message::hop;
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
+    header::{self, Entry},
+};
+use httparse::ParserConfig;
+use hyper::ext::ReasonPhrase;
+use std::mem::MaybeUninit;
+
+/// Most header fields of a response.
+const MAX_FIELDS: usize = 100;
+
+/// Room for as many fields more, which are added on a response's way to the client.
+const OURS: usize = 6;
+
+/// A complete head.
+pub(super) struct Head {
+    pub(super) response: Response<()>,
+    /// How the body is framed.
+    pub(super) framing: Framing,
+    /// Whether the worker closes the connection behind the body.
+    pub(super) is_last: bool,
+}
+
+/// How a response's body is framed (RFC 9112 §6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// So many bytes; 0 where there is no body.
+    Length(u64),
+    Chunked,
+    /// All there is until the connection's end.
+    Close,
+}
+
+/// Whether there is another response to come (RFC 9110 §15.2); a switch of protocols is final.
+pub(super) fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Takes the head off the front of what was received, if it is complete. A final response's takes the place of `headers`, and
+/// the memory of it.
+pub(super) fn read(
+    received: &mut BytesMut,
+    method: &Method,
+    headers: &mut HeaderMap,
+) -> Result<Option<Head>, UpstreamError> {
+    if received.is_empty() {
+        return Ok(None);
+    }
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let parsing =
+        ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, received, &mut fields);
+    let length = match parsing {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(_) => return Err(UpstreamError::Malformed),
+    };
+    let status =
+        parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(UpstreamError::Malformed)?;
+    let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    let reason =
+        parsed.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
+    let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
+    // The values stay where they are, in one piece of memory.
+    let places = Places::of(received, parsed.headers);
+    let bytes = received.split_to(length).freeze();
+    let mut interim = HeaderMap::new();
+    let headers = if is_interim(status) { &mut interim } else { headers };
+    places.put_into(headers, &bytes)?;
+    let framing = framing(method, status, version, headers)?;
+    let is_last = framing == Framing::Close || closes(version, headers);
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.version_mut() = version;
+    *response.headers_mut() = std::mem::take(headers);
+    reason.and_then(|reason| response.extensions_mut().insert(reason));
+    Ok(Some(Head { response, framing, is_last }))
+}
+
+/// Where the names and values of a header's fields are.
+struct Places {
+    places: [[u32; 4]; MAX_FIELDS],
+    count: usize,
+}
+
+impl Places {
+    fn of(bytes: &[u8], fields: &[httparse::Header<'_>]) -> Self {
+        let mut places = [[0; 4]; MAX_FIELDS];
+        let at = |part: &[u8]| part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr()) as u32;
+        for (place, field) in places.iter_mut().zip(fields) {
+            let (name, value) = (field.name.as_bytes(), field.value);
+            *place = [at(name), name.len() as u32, at(value), value.len() as u32];
+        }
+        Self { places, count: fields.len() }
+    }
+
+    fn put_into(&self, headers: &mut HeaderMap, bytes: &Bytes) -> Result<(), UpstreamError> {
+        headers.clear();
+        headers.reserve(self.count + OURS);
+        for [name, name_length, value, value_length] in &self.places[..self.count] {
+            let part = |at: u32, length: u32| at as usize..(at + length) as usize;
+            let name = HeaderName::from_bytes(&bytes[part(*name, *name_length)]);
+            let value = HeaderValue::from_maybe_shared(bytes.slice(part(*value, *value_length)));
+            let (Ok(name), Ok(value)) = (name, value) else { return Err(UpstreamError::Malformed) };
+            headers.append(name, value);
+        }
+        Ok(())
+    }
+}
+
+/// Leaves one framing, the one that the body is read by (RFC 9112 §6.3).
+fn framing(
+    method: &Method,
+    status: StatusCode,
+    version: Version,
+    headers: &mut HeaderMap,
+) -> Result<Framing, UpstreamError> {
+    let is_chunked = is_chunked(headers)?;
+    if is_chunked {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let length = content_length(headers)?;
+    let has_none = method == Method::HEAD
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    Ok(match length {
+        _ if has_none => Framing::Length(0),
+        _ if is_chunked && version == Version::HTTP_10 => return Err(UpstreamError::Malformed),
+        _ if is_chunked => Framing::Chunked,
+        Some(length) => Framing::Length(length),
+        None => Framing::Close,
+    })
+}
+
+/// A coding other than `chunked` is none that we have asked for: its body would reach the client encoded, and without a
+/// word about it.
+fn is_chunked(headers: &HeaderMap) -> Result<bool, UpstreamError> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(false),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
+        _ => Err(UpstreamError::Malformed),
+    }
+}
+
+/// The one length that the header names, be it more than once.
+fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, UpstreamError> {
+    let Entry::Occupied(mut lines) = headers.entry(header::CONTENT_LENGTH) else { return Ok(None) };
+    let first = lines.get().clone();
+    if lines.iter().any(|line| line != first) {
+        return Err(UpstreamError::Malformed);
+    }
+    let digits = first.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let length = digits.and_then(|digits| digits.parse().ok()).ok_or(UpstreamError::Malformed)?;
+    lines.insert(first);
+    Ok(Some(length))
+}
+
+/// Whether the worker says that this is the connection's last response (RFC 9112 §9.3).
+fn closes(version: Version, headers: &HeaderMap) -> bool {
+    let says = |option| headers.get_all(header::CONNECTION).iter().any(|line| hop::lists(line, option));
+    says("close") || (version == Version::HTTP_10 && !says("keep-alive"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its status and framing, whether it is the last, and how many bytes are left over.
+    fn read_as(method: Method, text: &str) -> Result<Option<(u16, Framing, bool, usize)>, ()> {
+        let mut received = BytesMut::from(text);
+        let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("of the request"))]);
+        let head = read(&mut received, &method, &mut headers).map_err(|_| ())?;
+        Ok(head.map(|head| {
+            assert!(!head.response.headers().contains_key(header::HOST), "it is not the request's");
+            (head.response.status().as_u16(), head.framing, head.is_last, received.len())
+        }))
+    }
+
+    #[test]
+    fn the_framing_of_a_response() {
+        use Framing::{Chunked, Close, Length};
+        for (method, text, expected) in [
+            (Method::GET, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", (200, Length(2), false, 2)),
+            (
+                Method::GET,
+                "HTTP/1.1 200\r\ncontent-length:2\r\nContent-Length: 2\r\n\r\n",
+                (200, Length(2), false, 0),
+            ),
+            (Method::GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n0", (200, Chunked, false, 1)),
+            (
+                Method::GET,
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+                (200, Chunked, false, 0),
+            ),
+            (Method::GET, "HTTP/1.1 200 OK\r\n\r\n", (200, Close, true, 0)),
+            (Method::GET, "HTTP/1.1 200 OK\nContent-Length: 0\n\n", (200, Length(0), false, 0)),
+            (Method::HEAD, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", (200, Length(0), false, 0)),
+            (Method::HEAD, "HTTP/1.1 200 OK\r\n\r\n", (200, Length(0), false, 0)),
+            (
+                Method::GET,
+                "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+                (304, Length(0), false, 0),
+            ),
+            (Method::GET, "HTTP/1.1 204 No Content\r\n\r\n", (204, Length(0), false, 0)),
+            (
+                Method::GET,
+                "HTTP/1.1 205 Reset Content\r\nContent-Length: 1\r\n\r\n",
+                (205, Length(1), false, 0),
+            ),
+            (
+                Method::GET,
+                "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 0\r\n\r\n",
+                (200, Length(0), true, 0),
+            ),
+            (Method::GET, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", (200, Length(0), true, 0)),
+            (
+                Method::GET,
+                "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n",
+                (200, Length(0), false, 0),
+            ),
+        ] {
+            assert_eq!(read_as(method, text), Ok(Some(expected)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn heads_that_are_none() {
+        for text in [
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 4, 4\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: +4\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            &format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(MAX_FIELDS + 1)),
+        ] {
+            assert_eq!(read_as(Method::GET, text), Err(()), "{text:?}");
+        }
+        let text = "HTTP/1.1 200 OK\r\nX: y\r\n\r\n";
+        for cut in 0..text.len() {
+            assert_eq!(read_as(Method::GET, &text[..cut]), Ok(None), "{:?}", &text[..cut]);
+        }
+    }
+
+    #[test]
+    fn a_request_is_as_it_was_after_an_interim_response() {
+        let mut received =
+            BytesMut::from("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 Fine\r\n\r\n");
+        let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("a"))]);
+        let interim = read(&mut received, &Method::GET, &mut headers).unwrap().unwrap();
+        assert!(is_interim(interim.response.status()));
+        assert_eq!((headers.len(), &headers[header::HOST]), (1, &HeaderValue::from_static("a")));
+        let last = read(&mut received, &Method::GET, &mut headers).unwrap().unwrap();
+        let reason = last.response.extensions().get::<ReasonPhrase>().unwrap();
+        assert_eq!((reason.as_bytes(), received.len()), (&b"Fine"[..], 0));
+    }
+}

@@ -1,0 +1,273 @@
+//! A request on its way to the worker.
+
+use super::{connection::Line, socket::Writer};
+use crate::message::{BodyError, forwarded::Field};
+use bytes::{Buf, Bytes};
+use http::{Extensions, header, request::Parts};
+use http_body::{Body, Frame};
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+};
+use tokio::{io::AsyncWrite, sync::oneshot, task::JoinHandle};
+
+/// A request: its head, and its body as it comes.
+///
+/// A worker that refuses a request's body answers and closes while we still send, which resets the connection. What it
+/// no longer takes is dropped without an error, so that what it has answered before is read.
+pub(super) struct Upload<B> {
+    /// The head, and then each chunk's size; how much of it is written.
+    front: Vec<u8>,
+    written: usize,
+    /// A piece of the body, behind it.
+    data: Bytes,
+    /// What ends the chunk, behind that.
+    back: &'static [u8],
+    body: Option<B>,
+    framing: Framing,
+    /// The worker takes nothing more.
+    is_deaf: bool,
+    line: Arc<Line>,
+}
+
+/// Put into a request's extensions it tells that the worker wants the body (RFC 9110 §10.1.1). It is gone as soon as there
+/// is a response.
+#[derive(Clone)]
+pub struct OnContinue(Arc<Mutex<Option<oneshot::Sender<()>>>>);
+
+impl OnContinue {
+    /// The receiver hears of a 100, or that none will come.
+    pub fn new() -> (Self, oneshot::Receiver<()>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Arc::new(Mutex::new(Some(sender)))), receiver)
+    }
+
+    /// The worker has sent 100.
+    pub(super) fn tell(extensions: &Extensions) {
+        let Some(Self(sender)) = extensions.get() else { return };
+        if let Some(sender) = sender.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Nobody waits any more: all the better.
+            let _ = sender.send(());
+        }
+    }
+}
+
+/// How the body is framed.
+enum Framing {
+    /// So many bytes are still to come.
+    Length(u64),
+    Chunked,
+}
+
+impl<B> Upload<B>
+where
+    B: Body<Data = Bytes, Error = BodyError> + Send + Unpin + 'static,
+{
+    /// `scratch` is room for the head.
+    pub(super) fn new(
+        parts: &Parts,
+        added: &[Field],
+        body: Option<B>,
+        mut scratch: Vec<u8>,
+        line: Arc<Line>,
+    ) -> Self {
+        let framing = match body.as_ref().map(|body| body.size_hint().exact()) {
+            None => Framing::Length(0),
+            Some(Some(length)) => Framing::Length(length),
+            Some(None) => Framing::Chunked,
+        };
+        scratch.clear();
+        write_head(&mut scratch, parts, added, body.is_some().then_some(&framing));
+        Self {
+            front: scratch,
+            written: 0,
+            data: Bytes::new(),
+            back: b"",
+            body,
+            framing,
+            is_deaf: false,
+            line,
+        }
+    }
+
+    /// Whether all of it is written.
+    pub(super) fn is_done(&self) -> bool {
+        self.body.is_none() && !self.has_bytes()
+    }
+
+    /// Sends on; ready when all of it is written.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, writer: &mut Writer) -> Poll<Result<(), BodyError>> {
+        loop {
+            // A body that is there already leaves with the head.
+            if self.data.is_empty()
+                && self.back.is_empty()
+                && let Some(body) = &mut self.body
+            {
+                match Pin::new(body).poll_frame(cx) {
+                    Poll::Ready(Some(frame)) => self.add(frame?)?,
+                    Poll::Ready(None) => self.end()?,
+                    Poll::Pending if self.has_bytes() => {}
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            if self.has_bytes() {
+                ready!(self.poll_write(cx, writer));
+            } else if self.body.is_none() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Sends on behind the response's head. The task's outcome is the connection's writing side.
+    pub(super) fn go_on(mut self, mut writer: Writer) -> JoinHandle<Result<Writer, BodyError>> {
+        tokio::spawn(async move {
+            poll_fn(|cx| self.poll(cx, &mut writer)).await?;
+            Ok(writer)
+        })
+    }
+
+    /// The room for a head.
+    pub(super) fn into_scratch(self) -> Vec<u8> {
+        self.front
+    }
+
+    fn has_bytes(&self) -> bool {
+        self.written < self.front.len() || !self.data.is_empty() || !self.back.is_empty()
+    }
+
+    /// A frame of the body is to be written.
+    fn add(&mut self, frame: Frame<Bytes>) -> Result<(), BodyError> {
+        match (frame.into_data(), &mut self.framing) {
+            (Ok(data), Framing::Length(left)) => {
+                // More than was said would be read as the next request.
+                *left = left.checked_sub(data.len() as u64).ok_or(BodyError::Malformed)?;
+                self.data = data;
+                if *left == 0 {
+                    self.body = None;
+                }
+            }
+            (Ok(data), Framing::Chunked) if data.is_empty() => {}
+            (Ok(data), Framing::Chunked) => {
+                self.make_room();
+                push_hex(&mut self.front, data.len());
+                self.front.extend_from_slice(b"\r\n");
+                (self.data, self.back) = (data, b"\r\n");
+            }
+            (Err(frame), Framing::Chunked) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                self.make_room();
+                self.front.extend_from_slice(b"0\r\n");
+                write_fields(&mut self.front, &trailers);
+                self.front.extend_from_slice(b"\r\n");
+                self.body = None;
+            }
+            (Err(_), Framing::Length(_)) => {}
+        }
+        Ok(())
+    }
+
+    /// The body has ended.
+    fn end(&mut self) -> Result<(), BodyError> {
+        self.body = None;
+        match self.framing {
+            Framing::Length(0) => {}
+            Framing::Length(_) => return Err(BodyError::Malformed),
+            Framing::Chunked => {
+                self.make_room();
+                self.front.extend_from_slice(b"0\r\n\r\n");
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what is written of the front.
+    fn make_room(&mut self) {
+        self.front.drain(..self.written);
+        self.written = 0;
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, writer: &mut Writer) -> Poll<()> {
+        let pieces =
+            [IoSlice::new(&self.front[self.written..]), IoSlice::new(&self.data), IoSlice::new(self.back)];
+        let all = pieces.iter().map(|piece| piece.len()).sum();
+        let written = if self.is_deaf {
+            all
+        } else {
+            match ready!(Pin::new(writer).poll_write_vectored(cx, &pieces)) {
+                Ok(written) => written,
+                Err(error) => {
+                    if error.kind() == io::ErrorKind::ConnectionReset {
+                        self.line.reset();
+                    }
+                    self.is_deaf = true;
+                    all
+                }
+            }
+        };
+        self.advance(written);
+        Poll::Ready(())
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        let front = written.min(self.front.len() - self.written);
+        self.written += front;
+        written -= front;
+        let data = written.min(self.data.len());
+        self.data.advance(data);
+        self.back = &self.back[written - data..];
+    }
+}
+
+/// The request line and the fields (RFC 9112 §3.2.1: origin-form). `framing` is that of the body, if there is one.
+fn write_head(out: &mut Vec<u8>, parts: &Parts, added: &[Field], framing: Option<&Framing>) {
+    out.extend_from_slice(parts.method.as_str().as_bytes());
+    out.push(b' ');
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    if target.starts_with('?') {
+        out.push(b'/');
+    }
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in &parts.headers {
+        // Whether there is a body, and how it is framed, is seen from the body alone.
+        let frames =
+            name == header::TRANSFER_ENCODING || (framing.is_some() && name == header::CONTENT_LENGTH);
+        if !frames {
+            write_field(out, name.as_str(), value.as_bytes());
+        }
+    }
+    for (name, value) in added {
+        write_field(out, name.as_str(), value.as_bytes());
+    }
+    match framing {
+        Some(Framing::Length(length)) => {
+            write_field(out, "content-length", itoa::Buffer::new().format(*length).as_bytes());
+        }
+        Some(Framing::Chunked) => write_field(out, "transfer-encoding", b"chunked"),
+        None => {}
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_fields(out: &mut Vec<u8>, fields: &http::HeaderMap) {
+    for (name, value) in fields {
+        write_field(out, name.as_str(), value.as_bytes());
+    }
+}
+
+fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_hex(out: &mut Vec<u8>, number: usize) {
+    use io::Write as _;
+    // A vector takes whatever is written.
+    let _ = write!(out, "{number:x}");
+}
