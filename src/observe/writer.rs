@@ -12,7 +12,7 @@
 use super::{
     Format,
     pairs::Pairs,
-    stream::{is_torn, write_lines},
+    stream::{atomic_size, is_torn, write_lines},
 };
 use std::{
     fs::File,
@@ -177,12 +177,13 @@ impl Thread {
     fn run(mut self) {
         let mut batch = Batch::default();
         let mut torn = false;
+        let at_once = atomic_size(&self.stream);
         while self.take(&mut batch) {
             if torn {
                 // A line was broken off; the next is not to look like its end.
-                torn = write_lines(&self.stream, b"\n").is_err();
+                torn = write_lines(&self.stream, b"\n", at_once).is_err();
             }
-            let outcome = write_lines(&self.stream, &batch.bytes);
+            let outcome = write_lines(&self.stream, &batch.bytes, at_once);
             self.written = Some(Instant::now());
             torn |= matches!(outcome, Err((_, rest)) if is_torn(&batch.bytes, rest));
             if self.settle(&batch, outcome).is_err() {
