@@ -1,17 +1,13 @@
 //! The HTTP client that speaks to the CA: one connection for each request, of which an order takes a dozen.
 
-use super::StartError;
+use super::{StartError, trust::Trust};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use rustls::{ClientConfig, crypto::aws_lc_rs, pki_types::ServerName};
 use std::{
     error,
     future::Future,
@@ -44,22 +40,18 @@ pub struct Client {
 }
 
 impl Client {
-    /// Trusts the certificates that browsers trust, which come with the program so that no image needs them, and those in
-    /// the file. One that cannot be used is done without: an image may name a file that it does not have.
+    /// `roots` is a file of certificates that are trusted besides those that browsers trust.
     ///
     /// # Errors
     /// Our own TLS cannot be set up.
     pub fn new(roots: Option<&Path>) -> Result<Self, StartError> {
-        let mut trusted = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(path) = roots
-            && let Err(error) = add(&mut trusted, path)
-        {
-            tracing::warn!(path = %path.display(), error, "cannot read certificates to be trusted; doing without");
-        }
-        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let trust = Trust::new(roots, &provider)?;
+        let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(StartError::Tls)?
-            .with_root_certificates(trusted)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(trust))
             .with_no_client_auth();
         Ok(Self { tls: TlsConnector::from(Arc::new(tls)), retry_after: Arc::default() })
     }
@@ -105,15 +97,6 @@ impl HttpClient for Client {
         let client = self.clone();
         Box::pin(async move { client.send(request).await.map_err(Error::Other) })
     }
-}
-
-/// Adds what is in a PEM file.
-fn add(trusted: &mut RootCertStore, path: &Path) -> Result<(), String> {
-    let found = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| error.to_string())?;
-    let (added, _) = trusted.add_parsable_certificates(found);
-    if added == 0 { Err("there is no certificate in it".to_owned()) } else { Ok(()) }
 }
 
 /// One request on a connection of its own.
@@ -205,21 +188,5 @@ mod tests {
             assert_eq!(take_retry_after(&mut headers).is_some(), stays, "{text}");
             assert_eq!(headers.contains_key(header::RETRY_AFTER), stays, "{text}");
         }
-    }
-
-    #[test]
-    fn a_file_of_certificates_has_some() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("roots.pem");
-        let count = || {
-            let mut trusted = RootCertStore::empty();
-            add(&mut trusted, &path).map(|()| trusted.len())
-        };
-        assert!(count().is_err(), "not there");
-        std::fs::write(&path, "nothing").unwrap();
-        assert_eq!(count().unwrap_err(), "there is no certificate in it");
-        let root = rcgen::generate_simple_self_signed(["ca.example".to_owned()]).unwrap();
-        std::fs::write(&path, root.cert.pem()).unwrap();
-        assert_eq!(count(), Ok(1));
     }
 }

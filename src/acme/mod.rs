@@ -21,6 +21,7 @@ mod manager;
 mod order;
 mod renew;
 mod storage;
+mod trust;
 
 pub use challenge::Tokens;
 pub use manager::Manager;
