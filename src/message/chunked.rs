@@ -66,8 +66,12 @@ impl Chunked {
     pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
         let mut at = 0;
         while at < bytes.len() && self.state != State::Done {
-            let (Span::Frame(taken) | Span::Data(taken) | Span::Trailers(taken)) = self.next(&bytes[at..])?;
-            at += taken;
+            if let State::Data(left) = self.state {
+                at += self.take_data(left, bytes.len() - at);
+            } else {
+                self.state = self.step(bytes[at])?;
+                at += 1;
+            }
         }
         Ok(at)
     }
@@ -75,9 +79,7 @@ impl Chunked {
     /// Reads on as far as the bytes are of one kind.
     pub fn next(&mut self, bytes: &[u8]) -> Result<Span, Refusal> {
         if let State::Data(left) = self.state {
-            let taken = left.min(bytes.len() as u64);
-            self.state = if taken == left { State::DataCr } else { State::Data(left - taken) };
-            return Ok(Span::Data(taken as usize));
+            return Ok(Span::Data(self.take_data(left, bytes.len())));
         }
         let in_trailers = self.is_in_trailers();
         let mut at = 0;
@@ -89,6 +91,13 @@ impl Chunked {
             at += 1;
         }
         Ok(if in_trailers { Span::Trailers(at) } else { Span::Frame(at) })
+    }
+
+    /// How many of so many bytes belong to a chunk of which `left` are missing.
+    fn take_data(&mut self, left: u64, length: usize) -> usize {
+        let taken = left.min(length as u64);
+        self.state = if taken == left { State::DataCr } else { State::Data(left - taken) };
+        taken as usize
     }
 
     fn is_in_trailers(&self) -> bool {

@@ -59,7 +59,8 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<
     let Session { handler, info, timeouts, memory, seat, room } = session;
     let flow = Arc::new(Flow::new(seat, room));
     let shared = Arc::new(Shared { handler, info: info.clone(), flow: flow.clone() });
-    let service = service_fn(move |request| answer(shared.clone(), request));
+    // In a box: the library moves it into its stream, and that into a task, again and again.
+    let service = service_fn(move |request| Box::pin(answer(shared.clone(), request)));
     let socket = TokioIo::new(Socket::new(socket, flow.clone(), has_begun));
     let mut conn = pin!(builder().serve_connection(socket, service));
     let mut timer = pin!(sleep_until(Instant::now() + FAR));
