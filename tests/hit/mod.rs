@@ -1,4 +1,4 @@
-//! The whole pipeline around two stored assets, without sockets but for the fetch that stores it: what `benches/hit.rs`
+//! The whole pipeline around two stored assets, without sockets but for the fetch that stores it: what `benches/parts`
 //! measures and `tests/allocations.rs` counts.
 
 #![allow(dead_code, reason = "each of the two has its own needs")]
