@@ -9,8 +9,10 @@ use tokio::time::{Instant, interval};
 
 /// Puma closes an idle connection after 20 s (65 s since version 7): ours go first.
 const IDLE_LIMIT: Duration = Duration::from_secs(15);
-/// No more idle connections than this are kept.
-const MAX_IDLE: usize = 256;
+/// No more idle connections than this are kept. There were as many requests at the same time, of which there is a limit.
+const MAX_IDLE: usize = 4_096;
+/// Of those no more keep their buffers.
+const WITH_BUFFERS: usize = 256;
 /// A connection that has never been used is as good as a new one for this long.
 const AS_NEW: Duration = Duration::from_secs(1);
 
@@ -69,8 +71,11 @@ impl Pool {
         self.keep(connection, false);
     }
 
-    fn keep(&self, connection: Box<Connection>, used: bool) {
+    fn keep(&self, mut connection: Box<Connection>, used: bool) {
         let mut idle = self.lock();
+        if idle.len() >= WITH_BUFFERS {
+            connection.rest();
+        }
         if idle.len() < MAX_IDLE {
             idle.push(Idle { connection, since: Instant::now(), used });
         }
