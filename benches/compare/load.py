@@ -29,10 +29,7 @@ def wrk(url, seconds, connections=64, headers=(), entries=0, first=None):
     found = re.search(r"^JSON (.*)$", run(command), re.M)
     if not found:
         raise LoadError("wrk said nothing")
-    said = json.loads(found[1])
-    if not said["requests"]:
-        raise LoadError("wrk got no response")
-    return said
+    return json.loads(found[1])
 
 
 def h2load(url, seconds, connections=32, streams=10):

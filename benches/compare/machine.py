@@ -96,4 +96,5 @@ def describe():
                 model = line.partition(":")[2].strip()
                 break
     gigabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return f"{len(CORES)} cores of {model}, {gigabytes:.0f} GB, Linux {platform.release()}"
+    kernel = platform.release().partition("-")[0]
+    return f"{len(CORES)} cores of {model}, {gigabytes:.0f} GB, Linux {kernel}"

@@ -3,7 +3,7 @@ import time
 from dataclasses import dataclass, field
 
 from .client import get, requests_so_far, transfer
-from .load import h2load, wrk
+from .load import LoadError, h2load, wrk
 from .machine import Usage, memory
 from .servers import Ceiling, Nginx, Origin, Thrust
 
@@ -136,6 +136,8 @@ def measure(lab, case, timing):
             before, usage = requests_so_far(origin.port), Usage(server.pid)
             result = put_under_load(server, case, timing.seconds)
             cpu, foreign = usage.taken()
+            if not result["requests"]:
+                raise LoadError("no response while it was measured")
             result |= dict(
                 cpu=cpu, foreign=foreign / result["seconds"], memory=memory(server.pid),
                 reached=requests_so_far(origin.port) - before,
