@@ -24,7 +24,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
@@ -86,16 +86,13 @@ impl Connection {
     }
 
     /// Whether the worker has neither closed it nor sent what nobody asked for, as far as the event loop has seen.
-    pub(super) fn is_idle(&mut self) -> bool {
-        let mut byte = [0];
-        let read = Pin::new(&mut self.reader)
-            .poll_read(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
-        read.is_pending()
+    pub(super) fn is_idle(&self) -> bool {
+        self.reader.is_silent()
     }
 
     /// The same, as far as the kernel knows.
     pub(super) fn is_surely_idle(&self) -> bool {
-        self.reader.is_silent()
+        self.reader.is_surely_silent()
     }
 
     /// Sends a request with some more fields, and waits for the response's head. The connection goes into the pool behind the
