@@ -37,7 +37,7 @@ pub struct ResponseBody {
     rest: Rest,
     /// How much is read at once.
     room: usize,
-    /// It has broken off, which is told when what came before has had time to leave.
+    /// It has broken off, for good; which is told when what came before has had time to leave.
     is_broken: bool,
 }
 
@@ -254,10 +254,14 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let next = ready!(self.poll_next(cx));
-        if matches!(next, Some(Err(_))) && !std::mem::replace(&mut self.is_broken, true) {
-            // Whoever reads this drops what is not sent yet when there is an error.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        if matches!(next, Some(Err(_))) {
+            // Nothing more is asked of the socket: it tells an error only once, and behind it an end like any other.
+            self.connection = None;
+            if !std::mem::replace(&mut self.is_broken, true) {
+                // Whoever reads this drops what is not sent yet when there is an error.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
         Poll::Ready(next)
     }
@@ -274,3 +278,6 @@ impl Body for ResponseBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
