@@ -4,7 +4,7 @@ use super::{
     connection::{Connection, Switched},
     pool::Pool,
     response::Framing,
-    socket::Writer,
+    upload,
 };
 use crate::message::{
     BodyError, Refusal,
@@ -57,7 +57,7 @@ struct Chunks {
 }
 
 /// A task that sends a request's body; ended with this.
-struct Upload(JoinHandle<Result<Writer, BodyError>>);
+struct Upload(JoinHandle<upload::Outcome>);
 
 impl Drop for Upload {
     fn drop(&mut self) {
@@ -71,7 +71,7 @@ impl ResponseBody {
         connection: Box<Connection>,
         framing: Framing,
         pool: Option<Arc<Pool>>,
-        upload: Option<JoinHandle<Result<Writer, BodyError>>>,
+        upload: Option<JoinHandle<upload::Outcome>>,
     ) -> Self {
         let rest = match framing {
             Framing::Length(0) => Rest::Nothing,
@@ -115,8 +115,9 @@ impl ResponseBody {
     fn give_back(&mut self) {
         self.rest = Rest::Nothing;
         self.settle_upload(&mut Context::from_waker(Waker::noop()));
+        // One whose request's body is still being sent is closed.
+        self.upload = None;
         let (Some(connection), Some(pool)) = (self.connection.take(), self.pool.take()) else { return };
-        // One whose request's body is still being sent is closed with it.
         if connection.is_reusable() {
             pool.put(connection);
         }
