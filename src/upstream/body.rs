@@ -198,11 +198,10 @@ impl Chunks {
     /// What is there of the next chunk's content. Reads on behind it, so that the end is seen with the last of it.
     fn data(&mut self, received: &mut BytesMut) -> Result<BytesMut, Refusal> {
         self.skip(received)?;
-        if received.is_empty() || self.reader.is_done() {
+        if received.is_empty() || !self.reader.is_in_data() {
             return Ok(BytesMut::new());
         }
-        let (Span::Data(length) | Span::Frame(length) | Span::Trailers(length)) =
-            self.reader.next(received)?;
+        let Span::Data(length) = self.reader.next(received)? else { return Ok(BytesMut::new()) };
         let data = received.split_to(length);
         // What is wrong behind it is found again.
         let _ = self.skip(received);
