@@ -42,6 +42,8 @@ enum State {
     TrailerLf,
     LastLf,
     Done,
+    /// It was refused, and stays so: what has been read of the bytes that were refused is not read again.
+    Refused(&'static str),
 }
 
 impl Default for State {
@@ -87,7 +89,13 @@ impl Chunked {
             && !matches!(self.state, State::Data(_) | State::Done)
             && self.is_in_trailers() == in_trailers
         {
-            self.state = self.step(bytes[at])?;
+            match self.step(bytes[at]) {
+                Ok(state) => self.state = state,
+                Err(refusal) => {
+                    self.state = State::Refused(refusal.reason);
+                    return Err(refusal);
+                }
+            }
             at += 1;
         }
         Ok(if in_trailers { Span::Trailers(at) } else { Span::Frame(at) })
@@ -118,6 +126,8 @@ impl Chunked {
     fn step(&mut self, b: u8) -> Result<State, Refusal> {
         use State::*;
         Ok(match (self.state, b) {
+            (Refused(reason), _) => return Err(Refusal::bad(reason)),
+
             (Size(size, _), _) if b.is_ascii_hexdigit() => Size(add_digit(size, b)?, true),
             (Size(size, true), b'\r') => SizeLf(size),
             (Size(size, true), b';') => ExtensionStart(size),
@@ -249,6 +259,19 @@ mod tests {
         ] {
             assert_eq!(read(text), Err(reason), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_was_refused_stays_refused() {
+        let mut body = Chunked::default();
+        body.feed(b"3\r\nyou").unwrap();
+        // Whoever tries again does so with the same bytes, of which some were sound.
+        let bytes = b"\r\n5 \r\nhello";
+        let refusal = body.next(bytes).unwrap_err();
+        for _ in 0..3 {
+            assert_eq!(body.next(bytes).unwrap_err().reason, refusal.reason);
+        }
+        assert!(!body.is_done());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     connection::{Connection, Switched},
     pool::Pool,
     response::Framing,
-    socket::Writer,
+    upload,
 };
 use crate::message::{
     BodyError, Refusal,
@@ -37,7 +37,7 @@ pub struct ResponseBody {
     rest: Rest,
     /// How much is read at once.
     room: usize,
-    /// It has broken off, which is told when what came before has had time to leave.
+    /// It has broken off, for good; which is told when what came before has had time to leave.
     is_broken: bool,
 }
 
@@ -57,7 +57,7 @@ struct Chunks {
 }
 
 /// A task that sends a request's body; ended with this.
-struct Upload(JoinHandle<Result<Writer, BodyError>>);
+struct Upload(JoinHandle<upload::Outcome>);
 
 impl Drop for Upload {
     fn drop(&mut self) {
@@ -71,7 +71,7 @@ impl ResponseBody {
         connection: Box<Connection>,
         framing: Framing,
         pool: Option<Arc<Pool>>,
-        upload: Option<JoinHandle<Result<Writer, BodyError>>>,
+        upload: Option<JoinHandle<upload::Outcome>>,
     ) -> Self {
         let rest = match framing {
             Framing::Length(0) => Rest::Nothing,
@@ -115,8 +115,9 @@ impl ResponseBody {
     fn give_back(&mut self) {
         self.rest = Rest::Nothing;
         self.settle_upload(&mut Context::from_waker(Waker::noop()));
+        // One whose request's body is still being sent is closed.
+        self.upload = None;
         let (Some(connection), Some(pool)) = (self.connection.take(), self.pool.take()) else { return };
-        // One whose request's body is still being sent is closed with it.
         if connection.is_reusable() {
             pool.put(connection);
         }
@@ -197,11 +198,10 @@ impl Chunks {
     /// What is there of the next chunk's content. Reads on behind it, so that the end is seen with the last of it.
     fn data(&mut self, received: &mut BytesMut) -> Result<BytesMut, Refusal> {
         self.skip(received)?;
-        if received.is_empty() || self.reader.is_done() {
+        if received.is_empty() || !self.reader.is_in_data() {
             return Ok(BytesMut::new());
         }
-        let (Span::Data(length) | Span::Frame(length) | Span::Trailers(length)) =
-            self.reader.next(received)?;
+        let Span::Data(length) = self.reader.next(received)? else { return Ok(BytesMut::new()) };
         let data = received.split_to(length);
         // What is wrong behind it is found again.
         let _ = self.skip(received);
@@ -254,10 +254,14 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let next = ready!(self.poll_next(cx));
-        if matches!(next, Some(Err(_))) && !std::mem::replace(&mut self.is_broken, true) {
-            // Whoever reads this drops what is not sent yet when there is an error.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        if matches!(next, Some(Err(_))) {
+            // Nothing more is asked of the socket: it tells an error only once, and behind it an end like any other.
+            self.connection = None;
+            if !std::mem::replace(&mut self.is_broken, true) {
+                // Whoever reads this drops what is not sent yet when there is an error.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
         Poll::Ready(next)
     }
@@ -274,3 +278,6 @@ impl Body for ResponseBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
@@ -36,7 +36,7 @@ const MAX_HEAD: usize = 64 * 1024;
 /// A connection, between two requests or in the midst of one. Dropping it closes it.
 pub(super) struct Connection {
     reader: Reader,
-    /// `None` while a request's body is still being sent.
+    /// `None` while a request's body is still being sent, and where the worker takes nothing more.
     writer: Option<Writer>,
     /// What was read and not understood yet.
     received: BytesMut,
@@ -50,8 +50,8 @@ pub(super) struct Connection {
 pub(super) struct Line {
     /// The worker has ended: nothing more is to be waited for.
     cut: AtomicBool,
-    /// The connection was reset: its end is not a response's end.
-    reset: AtomicBool,
+    /// The connection has failed: its end is not a response's end.
+    failed: AtomicBool,
     reading: AtomicWaker,
 }
 
@@ -62,9 +62,9 @@ impl Line {
         self.reading.wake();
     }
 
-    /// The worker takes nothing more.
-    pub(super) fn reset(&self) {
-        self.reset.store(true, Relaxed);
+    /// The connection has failed, which the socket has told who writes, and will not tell who reads.
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Relaxed);
     }
 
     /// Whether it is of no use to wait; if it is, `cx` is woken when it no longer is.
@@ -86,16 +86,13 @@ impl Connection {
     }
 
     /// Whether the worker has neither closed it nor sent what nobody asked for, as far as the event loop has seen.
-    pub(super) fn is_idle(&mut self) -> bool {
-        let mut byte = [0];
-        let read = Pin::new(&mut self.reader)
-            .poll_read(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
-        read.is_pending()
+    pub(super) fn is_idle(&self) -> bool {
+        self.reader.is_silent()
     }
 
     /// The same, as far as the kernel knows.
     pub(super) fn is_surely_idle(&self) -> bool {
-        self.reader.is_silent()
+        self.reader.is_surely_silent()
     }
 
     /// Sends a request with some more fields, and waits for the response's head. The connection goes into the pool behind the
@@ -121,15 +118,15 @@ impl Connection {
             self.poll_head(cx, parts)
         })
         .await?;
+        let Head { response, framing, is_last } = head;
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let mut rest = None;
         if upload.is_done() {
-            self.scratch = upload.into_scratch();
-            self.writer = Some(writer);
-        } else {
+            (self.writer, self.scratch) = upload.finish(writer);
+        } else if !switches {
             rest = Some(upload.go_on(writer));
         }
-        let Head { response, framing, is_last } = head;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if switches {
             return Ok(response.map(|()| ResponseBody::switching(self)));
         }
         let pool = (!is_last).then(|| pool.clone());
@@ -164,7 +161,7 @@ impl Connection {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         if let Poll::Ready(Ok(0)) = read
-            && self.line.reset.load(Relaxed)
+            && self.line.failed.load(Relaxed)
         {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -176,9 +173,9 @@ impl Connection {
         &mut self.received
     }
 
-    /// The request's body is sent.
-    pub(super) fn sent(&mut self, writer: Writer) {
-        self.writer = Some(writer);
+    /// The request's body is sent; `writer` is there if the worker takes more.
+    pub(super) fn sent(&mut self, writer: Option<Writer>) {
+        self.writer = writer;
     }
 
     /// Whether it can take the next request.

@@ -155,7 +155,7 @@ impl Inner {
     async fn connect(&self) -> Result<Option<Box<Connection>>, UpstreamError> {
         match connect::connect(&self.options.target).await {
             Ok(socket) => {
-                self.reach.opened();
+                self.reach.opened()?;
                 Ok(Some(self.begin(socket)))
             }
             Err(error) if connect::is_refusal(&error) => self.reach.refused().map(|()| None),
@@ -168,6 +168,9 @@ impl Inner {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == lines.capacity() {
             lines.retain(|line| line.strong_count() > 0);
+            // So that it is not looked through for each connection where most of them are still there.
+            let alive = lines.len();
+            lines.reserve(alive + 1);
         }
         lines.push(Arc::downgrade(connection.line()));
         connection
@@ -206,13 +209,58 @@ impl Inner {
     /// The worker has opened its port: this connection is kept for the first request.
     fn let_in(&self, socket: Socket, began: Instant) {
         self.pool.put_new(self.begin(socket));
-        self.reach.opened();
-        let after_ms = began.elapsed().as_millis() as u64;
-        tracing::info!(upstream = %self.options.target, after_ms, "worker accepts connections");
+        if self.reach.opened().is_ok() {
+            let after_ms = began.elapsed().as_millis() as u64;
+            tracing::info!(upstream = %self.options.target, after_ms, "worker accepts connections");
+        }
     }
 }
 
 /// Whether it does no harm to send such a request again (RFC 9110 §9.2.2).
 fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{BodyExt, Empty};
+    use std::convert::Infallible;
+    use tokio::{net::UnixSocket, time::timeout};
+
+    #[tokio::test]
+    async fn whoever_is_let_in_after_the_worker_s_end_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.sock");
+        let socket = UnixSocket::new_stream().unwrap();
+        socket.bind(&path).unwrap();
+        // One connection waits in the queue; the others, until that is accepted.
+        let listener = socket.listen(0).unwrap();
+        let boot_timeout = Duration::from_secs(5);
+        let upstream =
+            Upstream::start(Options { target: Target::Unix(path), boot_timeout, supervised: true });
+        let sent: Vec<_> = (0..2)
+            .map(|_| {
+                let upstream = upstream.clone();
+                tokio::spawn(async move {
+                    let none = Empty::new().map_err(|never: Infallible| match never {});
+                    upstream.send(Request::new(none), &[]).await.map(drop)
+                })
+            })
+            .collect();
+        sleep(Duration::from_millis(200)).await;
+        upstream.worker_gone();
+        sleep(Duration::from_millis(500)).await;
+        // What the worker has left behind accepts them all, and answers none.
+        let mut kept = Vec::new();
+        tokio::spawn(async move {
+            while let Ok(accepted) = listener.accept().await {
+                kept.push(accepted);
+            }
+        });
+        for sent in sent {
+            let outcome = timeout(Duration::from_secs(5), sent).await.expect("nobody waits for ever");
+            assert!(outcome.unwrap().is_err());
+        }
+    }
 }

@@ -54,7 +54,7 @@ impl Pool {
     /// the connection in this very moment; if not, the kernel is asked whether it has.
     pub(super) fn take(&self, may_repeat: bool) -> Option<Taken> {
         loop {
-            let Idle { mut connection, since, used } = self.pop()?;
+            let Idle { connection, since, used } = self.pop()?;
             if connection.is_idle() && (may_repeat || connection.is_surely_idle()) {
                 return Some(Taken { connection, may_be_stale: used || since.elapsed() > AS_NEW });
             }
@@ -102,5 +102,24 @@ impl Idle {
             self.connection.rest();
         }
         !self.is_stale() && self.connection.is_idle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{io::AsyncWriteExt, net::UnixStream};
+
+    #[tokio::test]
+    async fn however_many_the_worker_has_closed_none_is_taken() {
+        let pool = Pool::start();
+        for _ in 0..MAX_IDLE {
+            let (ours, mut worker) = UnixStream::pair().unwrap();
+            worker.write_all(b"stray").await.unwrap();
+            pool.put(Box::new(Connection::new(ours.into())));
+        }
+        // The event loop has seen it.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(pool.take(true).is_none());
     }
 }

@@ -69,9 +69,10 @@ impl Reach {
         self.state.send_replace(State::Gone);
     }
 
-    /// A connection was accepted.
-    pub(super) fn opened(&self) {
+    /// A connection was accepted. An error where that was not by the worker, which has ended, but by what it has left behind.
+    pub(super) fn opened(&self) -> Result<(), UpstreamError> {
         self.change(|state| (!matches!(state, State::Open | State::Gone)).then_some(State::Open));
+        if self.state() == State::Gone { Err(UpstreamError::Died) } else { Ok(()) }
     }
 
     /// A connection was refused. An error where there is no point in waiting.

@@ -1,5 +1,6 @@
 //! A socket to the worker, as its two directions.
 
+use socket2::SockRef;
 use std::{
     io,
     mem::MaybeUninit,
@@ -44,15 +45,28 @@ impl From<UnixStream> for Socket {
 }
 
 impl Reader {
-    /// Asks the kernel whether there is nothing to read: neither bytes nor the end.
+    /// Whether there is nothing to read, neither bytes nor the end, as far as the event loop has seen. Takes a byte if there
+    /// is one. Not polled: a task that has polled much gets no answer, which would look like silence.
     pub(super) fn is_silent(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        let peeked = match self {
-            Self::Tcp(half) => socket2::SockRef::from(half.as_ref()).peek(&mut byte),
-            Self::Unix(half) => socket2::SockRef::from(half.as_ref()).peek(&mut byte),
-        };
-        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        let mut byte = [0];
+        would_block(match self {
+            Self::Tcp(half) => half.try_read(&mut byte),
+            Self::Unix(half) => half.try_read(&mut byte),
+        })
     }
+
+    /// The same, as far as the kernel knows.
+    pub(super) fn is_surely_silent(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        would_block(match self {
+            Self::Tcp(half) => SockRef::from(half.as_ref()).peek(&mut byte),
+            Self::Unix(half) => SockRef::from(half.as_ref()).peek(&mut byte),
+        })
+    }
+}
+
+fn would_block(read: io::Result<usize>) -> bool {
+    read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl AsyncRead for Reader {

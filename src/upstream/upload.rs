@@ -55,6 +55,9 @@ impl OnContinue {
     }
 }
 
+/// What has become of a request: the connection's writing side, if the worker takes more.
+pub(super) type Outcome = Result<Option<Writer>, BodyError>;
+
 /// How the body is framed.
 enum Framing {
     /// So many bytes are still to come.
@@ -121,17 +124,17 @@ where
         }
     }
 
-    /// Sends on behind the response's head. The task's outcome is the connection's writing side.
-    pub(super) fn go_on(mut self, mut writer: Writer) -> JoinHandle<Result<Writer, BodyError>> {
+    /// Sends on behind the response's head.
+    pub(super) fn go_on(mut self, mut writer: Writer) -> JoinHandle<Outcome> {
         tokio::spawn(async move {
             poll_fn(|cx| self.poll(cx, &mut writer)).await?;
-            Ok(writer)
+            Ok(self.finish(writer).0)
         })
     }
 
-    /// The room for a head.
-    pub(super) fn into_scratch(self) -> Vec<u8> {
-        self.front
+    /// All of it is written: the connection's writing side, if the worker takes more, and the room for a head.
+    pub(super) fn finish(self, writer: Writer) -> (Option<Writer>, Vec<u8>) {
+        ((!self.is_deaf).then_some(writer), self.front)
     }
 
     fn has_bytes(&self) -> bool {
@@ -199,8 +202,9 @@ where
             match ready!(Pin::new(writer).poll_write_vectored(cx, &pieces)) {
                 Ok(written) => written,
                 Err(error) => {
-                    if error.kind() == io::ErrorKind::ConnectionReset {
-                        self.line.reset();
+                    // Where the worker has only closed the connection, whoever reads has been told.
+                    if error.kind() != io::ErrorKind::BrokenPipe {
+                        self.line.fail();
                     }
                     self.is_deaf = true;
                     all
@@ -232,9 +236,9 @@ fn write_head(out: &mut Vec<u8>, parts: &Parts, added: &[Field], framing: Option
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in &parts.headers {
-        // Whether there is a body, and how it is framed, is seen from the body alone.
-        let frames =
-            name == header::TRANSFER_ENCODING || (framing.is_some() && name == header::CONTENT_LENGTH);
+        // Whether there is a body, and how it is framed, is seen from the body alone; that there is none may be said.
+        let frames = name == header::TRANSFER_ENCODING
+            || (name == header::CONTENT_LENGTH && (framing.is_some() || value != "0"));
         if !frames {
             write_field(out, name.as_str(), value.as_bytes());
         }

@@ -67,4 +67,5 @@ mod tls_openssl;
 mod tls_scan;
 mod upstream_faults;
 mod upstream_reuse;
+mod upstream_uploads;
 mod websocket;

@@ -1,6 +1,7 @@
 //! Workers that fail in one way each, and what becomes of the client's request.
 
 use crate::support::{Backend, Client, Connection, Thrust, free_port, get, wait_until};
+use socket2::SockRef;
 use std::{
     fs,
     net::Ipv6Addr,
@@ -120,6 +121,28 @@ fn a_body_that_the_worker_breaks_off_is_broken_off_visibly() {
             (&200.into(), &"worker broke off".into()),
             "{record}"
         );
+    }
+}
+
+#[test]
+fn a_response_without_a_length_that_is_reset_is_broken_off_visibly() {
+    for request in
+        ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"]
+    {
+        let backend = Backend::start(|connection| {
+            if connection.request().is_some() {
+                connection.send("HTTP/1.1 200 OK\r\n\r\nhalf");
+                thread::sleep(Duration::from_millis(50));
+                SockRef::from(connection.stream()).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+        });
+        let thrust = Thrust::in_front_of(&backend);
+        let mut client = Client::connect(thrust.port());
+        let mut response = client.send(request).head();
+        assert_eq!(response.status, 200);
+        assert!(client.body(&mut response).is_err(), "it looks whole: {}", response.text());
+        let record = thrust.await_log(|record| record["path"] == "/");
+        assert_eq!(record["reason"], "worker broke off", "{record}");
     }
 }
 

@@ -1,7 +1,11 @@
 //! Connections to the worker that are used more than once: what may be tried again, and what must not be mixed up.
 
-use crate::support::{Backend, Client, Thrust, get, wait_until};
-use std::sync::Barrier;
+use crate::support::{Backend, Client, DEADLINE, Thrust, get, wait_until};
+use std::{
+    sync::{Barrier, Mutex, mpsc::channel},
+    thread,
+    time::Duration,
+};
 
 #[test]
 fn connections_to_the_worker_are_used_again() {
@@ -158,6 +162,76 @@ fn a_body_that_a_worker_sends_to_head_is_nobody_s() {
         let path = format!("/{number}");
         assert_eq!(client.get(&path).text(), format!("GET {path} HTTP/1.1"));
     }
+}
+
+#[test]
+fn what_a_worker_sends_while_it_has_nothing_to_do_is_nobody_s() {
+    let (stray, go_on) = channel();
+    let stray = Mutex::new(stray);
+    let backend = Backend::start(move |connection| {
+        while let Some(request) = connection.request() {
+            connection.respond_with(request.start_line());
+            thread::sleep(Duration::from_millis(20));
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray");
+            stray.lock().unwrap().send(()).unwrap();
+        }
+    });
+    let thrust = Thrust::in_front_of(&backend);
+    let mut client = Client::connect(thrust.port());
+    for method in ["GET", "POST", "GET", "POST", "DELETE"] {
+        assert_eq!(client.request(method, "/", "").text(), format!("{method} / HTTP/1.1"));
+        go_on.recv_timeout(DEADLINE).unwrap();
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_request_is_the_same_when_it_is_tried_again() {
+    for before in ["", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", "HTTP/1.1 200 OK\r\nX-Half: a\r\n"] {
+        let backend = Backend::start(move |connection| {
+            let mut first = false;
+            while let Some(request) = connection.request() {
+                if first {
+                    connection.send(before);
+                    return;
+                }
+                first = request.start_line().contains("/first");
+                connection.respond_with("ok");
+            }
+        });
+        let thrust = Thrust::in_front_of(&backend);
+        let mut client = Client::connect(thrust.port());
+        assert_eq!(client.get("/first").status, 200);
+        let fields = "X-One: 1\r\nCookie: a=b\r\nAuthorization: Basic YTpi\r\n";
+        assert_eq!(client.request("GET", "/second?x", fields).status, 200);
+        let sent = backend.requests();
+        assert_eq!(sent.len(), 3, "{before:?}");
+        assert_eq!(String::from_utf8_lossy(&sent[1].raw_head), String::from_utf8_lossy(&sent[2].raw_head));
+        assert_eq!(sent[2].header("authorization"), Some("Basic YTpi"));
+    }
+}
+
+#[test]
+fn connections_that_the_worker_has_closed_are_given_up_in_time() {
+    const CLIENTS: usize = 200;
+    let together = Barrier::new(CLIENTS);
+    let backend = Backend::start(move |connection| {
+        if connection.request().is_some() {
+            together.wait();
+            connection.respond_with("ok");
+        }
+    });
+    let thrust = Thrust::in_front_of(&backend);
+    let before = thrust.open_files();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| Client::connect(thrust.port())).collect();
+    for client in &mut clients {
+        client.send_get("/");
+    }
+    for client in &mut clients {
+        assert_eq!(client.response().status, 200);
+    }
+    drop(clients);
+    wait_until("they are closed here, too", || thrust.open_files() <= before + 1);
 }
 
 /// Answers the first request of a connection, reads the next, and hangs up; other connections go on.

@@ -4,6 +4,7 @@ use super::{DEADLINE, TestWorker, free_port, holds_within, wait_until};
 use serde_json::Value;
 use std::{
     ffi::OsString,
+    fs,
     io::{BufRead, BufReader, Write},
     os::unix::process::CommandExt,
     path::PathBuf,
@@ -160,6 +161,11 @@ impl Thrust {
     /// A line of `/proc/PID/status`, such as `VmRSS`.
     pub fn proc_status(&self, field: &str) -> Option<String> {
         proc_status(self.pid(), field)
+    }
+
+    /// How many files it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 }
 
