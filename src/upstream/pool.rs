@@ -108,18 +108,23 @@ impl Idle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::{io::AsyncWriteExt, net::UnixStream};
+    use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
 
     #[tokio::test]
     async fn however_many_the_worker_has_closed_none_is_taken() {
         let pool = Pool::start();
-        for _ in 0..MAX_IDLE {
+        // More than a task may look at in one go.
+        for _ in 0..300 {
             let (ours, mut worker) = UnixStream::pair().unwrap();
             worker.write_all(b"stray").await.unwrap();
             pool.put(Box::new(Connection::new(ours.into())));
         }
-        // The event loop has seen it.
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        let seen = async {
+            while pool.lock().iter().any(|idle| idle.connection.is_idle()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), seen).await.unwrap();
         assert!(pool.take(true).is_none());
     }
 }
