@@ -123,6 +123,8 @@ impl Chunked {
         self.state == State::Done
     }
 
+    // Inlined into both loops: what it gives back is too large for registers.
+    #[inline(always)]
     fn step(&mut self, b: u8) -> Result<State, Refusal> {
         use State::*;
         Ok(match (self.state, b) {
