@@ -38,7 +38,7 @@ use tokio::{
 /// them 17 KB.
 const PARK_AFTER: Duration = Duration::from_millis(250);
 /// Where there are more connections than this, buffers are given back at once.
-const MANY_CONNECTIONS: usize = 1024;
+const MANY_CONNECTIONS: usize = 256;
 /// While draining, a client that may be about to send its next request has this long to do so…
 pub(super) const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// … and one that has connected but not asked for anything yet has this long.
