@@ -1,6 +1,6 @@
 //! What can go wrong on the journey: what the client is told, and what the operator is told.
 
-use super::{body::Source, request_body::Fault};
+use super::body::Source;
 use crate::{
     files::OpenError,
     message::{BodyError, Refusal},
@@ -51,12 +51,6 @@ impl From<UpstreamError> for Failure {
 }
 
 impl Failure {
-    /// A fetch that failed: where the request's body did, that is the cause, whatever became of the connection then.
-    pub(super) fn of_fetch(error: UpstreamError, fault: &Fault) -> Self {
-        let body = fault.as_ref().and_then(|fault| fault.get());
-        body.map_or_else(|| error.into(), |error| Self::RequestBody(*error))
-    }
-
     /// In words, for the log.
     pub(super) fn reason(&self) -> &'static str {
         match self {

@@ -158,9 +158,7 @@ impl Proxy {
         let touched = self.cache.touched_by(&request);
         let added = dress(request.headers_mut(), exchange, &self.files);
         hold_back(&mut request);
-        let fault = request.body().fault();
-        let response = self.upstream.send(request, &added).await;
-        let response = response.map_err(|error| Failure::of_fetch(error, &fault))?;
+        let response = self.upstream.send(request, &added).await?;
         exchange.worker_answered();
         let response = stay(response)?;
         settle(touched, &response);

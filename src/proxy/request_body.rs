@@ -14,7 +14,6 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -40,11 +39,7 @@ struct Streamed {
     timer: Option<Pin<Box<Sleep>>>,
     /// The client holds the body back until the worker wants it.
     gate: Option<Pin<Box<Timeout<oneshot::Receiver<()>>>>>,
-    fault: Arc<OnceLock<BodyError>>,
 }
-
-/// What went wrong with a request body, if anything has; shared with whoever waits for the response.
-pub(super) type Fault = Option<Arc<OnceLock<BodyError>>>;
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, options: &Options) -> Self {
@@ -57,7 +52,6 @@ impl RequestBody {
             timeout: options.body_timeout,
             timer: None,
             gate: None,
-            fault: Arc::default(),
         })))
     }
 
@@ -67,10 +61,6 @@ impl RequestBody {
         let (on_continue, opened) = OnContinue::new();
         streamed.gate = Some(Box::pin(timeout(CONTINUE_AFTER, opened)));
         request.extensions_mut().insert(on_continue);
-    }
-
-    pub(super) fn fault(&self) -> Fault {
-        self.0.as_ref().map(|streamed| streamed.fault.clone())
     }
 }
 
@@ -83,13 +73,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(streamed) = &mut self.0 else { return Poll::Ready(None) };
-        streamed.poll_frame(cx).map(|frame| {
-            let result = frame.transpose();
-            if let Err(error) = result {
-                let _ = streamed.fault.set(error);
-            }
-            result.transpose()
-        })
+        streamed.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -115,9 +115,9 @@ impl Upstream {
 
     /// Sends a request with some more fields, and waits for the response's head, however long the worker takes for it.
     ///
-    /// A request is sent a second time only if nothing of it was sent, or if it is idempotent and has no body (RFC 9110
-    /// §9.2.2) and was sent on a connection that had been idle, or while the worker restarts: then the worker closed the
-    /// connection in that moment, or was closed with the connection in its queue.
+    /// A request is sent a second time only if it is idempotent and has no body (RFC 9110 §9.2.2) and was sent on a
+    /// connection that had been idle, or while the worker restarts: then the worker closed the connection in that moment,
+    /// or was closed with the connection in its queue.
     pub async fn send<B>(
         &self,
         request: Request<B>,

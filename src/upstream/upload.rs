@@ -3,7 +3,7 @@
 use super::{connection::Line, socket::Writer};
 use crate::message::{BodyError, forwarded::Field};
 use bytes::{Buf, Bytes};
-use http::{Extensions, header, request::Parts};
+use http::{Extensions, HeaderMap, header, request::Parts};
 use http_body::{Body, Frame};
 use std::{
     future::poll_fn,
@@ -160,12 +160,8 @@ where
                 (self.data, self.back) = (data, b"\r\n");
             }
             (Err(frame), Framing::Chunked) => {
-                let trailers = frame.into_trailers().unwrap_or_default();
-                self.make_room();
-                self.front.extend_from_slice(b"0\r\n");
-                write_fields(&mut self.front, &trailers);
-                self.front.extend_from_slice(b"\r\n");
                 self.body = None;
+                self.add_last_chunk(&frame.into_trailers().unwrap_or_default());
             }
             (Err(_), Framing::Length(_)) => {}
         }
@@ -178,12 +174,18 @@ where
         match self.framing {
             Framing::Length(0) => {}
             Framing::Length(_) => return Err(BodyError::Malformed),
-            Framing::Chunked => {
-                self.make_room();
-                self.front.extend_from_slice(b"0\r\n\r\n");
-            }
+            Framing::Chunked => self.add_last_chunk(&HeaderMap::new()),
         }
         Ok(())
+    }
+
+    fn add_last_chunk(&mut self, trailers: &HeaderMap) {
+        self.make_room();
+        self.front.extend_from_slice(b"0\r\n");
+        for (name, value) in trailers {
+            write_field(&mut self.front, name.as_str(), value.as_bytes());
+        }
+        self.front.extend_from_slice(b"\r\n");
     }
 
     /// Forgets what is written of the front.
@@ -254,12 +256,6 @@ fn write_head(out: &mut Vec<u8>, parts: &Parts, added: &[Field], framing: Option
         None => {}
     }
     out.extend_from_slice(b"\r\n");
-}
-
-fn write_fields(out: &mut Vec<u8>, fields: &http::HeaderMap) {
-    for (name, value) in fields {
-        write_field(out, name.as_str(), value.as_bytes());
-    }
 }
 
 fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
