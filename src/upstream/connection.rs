@@ -7,7 +7,7 @@ use super::{
     UpstreamError,
     body::ResponseBody,
     pool::Pool,
-    response::{self, Head},
+    response::{self, Framing, Head},
     socket::{Reader, Socket, Writer},
     upload::{OnContinue, Upload},
 };
@@ -120,10 +120,11 @@ impl Connection {
         .await?;
         let Head { response, framing, is_last } = head;
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        // Behind a response without a body nothing more is sent: the client's is let go of before it gets the response.
         let mut rest = None;
         if upload.is_done() {
             (self.writer, self.scratch) = upload.finish(writer);
-        } else if !switches {
+        } else if !switches && framing != Framing::Length(0) {
             rest = Some(upload.go_on(writer));
         }
         if switches {
