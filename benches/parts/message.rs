@@ -18,11 +18,12 @@ use thrust::message::{
     encoding::{self, Encoding, Offer},
     forwarded::{self, Trust},
     head, hop,
+    places::Places,
     range::{self, Selection},
 };
 
 pub(super) fn measure(by: &mut impl Measure) {
-    by.same("read/head", || || head::read(BROWSER.as_bytes()));
+    by.same("read/head", || || head::read(BROWSER.as_bytes(), &mut Places::default()));
     by.same("read/chunked", || {
         let body = [b"1000\r\n", &[b'x'; 4096][..], b"\r\n3a\r\n", &[b'x'; 58], b"\r\n0\r\n\r\n"].concat();
         move || {

@@ -1,17 +1,16 @@
 //! The seam between the server, which has requests, and the proxy, which answers them.
 
-use super::{ConnectionInfo, Refused};
+use super::{ConnectionInfo, Incoming, Refused};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use std::{error::Error, future::Future, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Answers requests. Never fails: what goes wrong becomes a response.
 pub trait Handler: Send + Sync + 'static {
     /// Response bodies.
-    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static;
 
     /// Answers one request.
     fn handle(

@@ -1,8 +1,13 @@
 //! The strict reading of a request's head (RFC 9112 §2–§6): what is malformed, or could be understood in two ways by
 //! two readers, is refused here, on the raw bytes, before the HTTP library makes the best of it.
 
-use super::{Refusal, host, request_line};
-use http::{HeaderMap, StatusCode};
+use super::{
+    Refusal, host,
+    places::Places,
+    request_line::{self, RequestLine},
+};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 
 /// Longest request line in bytes; longer ones get 414.
 pub const MAX_REQUEST_LINE: usize = 16 * 1024;
@@ -29,22 +34,55 @@ pub struct Head {
     pub framing: Framing,
     /// Whether it asks for another protocol on this connection (RFC 9110 §7.8).
     pub upgrade: bool,
+    /// Whether the connection may go on behind the response (RFC 9112 §9.3).
+    pub persists: bool,
+    /// Whether the client waits for 100 before it sends the body (RFC 9110 §10.1.1).
+    pub expects_continue: bool,
+    line: RequestLine,
 }
 
-/// Reads a head at the beginning of `bytes`. `None`: what is there is sound so far but not complete.
-pub fn read(bytes: &[u8]) -> Result<Option<Head>, Refusal> {
+impl Head {
+    /// The request that begins with these bytes, which the head was read from. The values of its fields, which take the place
+    /// of `headers`, stay where they are, in one piece of memory.
+    pub fn request(
+        &self,
+        bytes: &Bytes,
+        places: &Places,
+        mut headers: HeaderMap,
+    ) -> Result<Request<()>, Refusal> {
+        let RequestLine { method, target, version_11 } = self.line;
+        let target = bytes.slice(method + 1..method + 1 + target);
+        let mut request = Request::new(());
+        *request.method_mut() =
+            Method::from_bytes(&bytes[..method]).map_err(|_| Refusal::bad("malformed method"))?;
+        *request.uri_mut() =
+            Uri::from_maybe_shared(target).map_err(|_| Refusal::bad("malformed request target"))?;
+        *request.version_mut() = if version_11 { Version::HTTP_11 } else { Version::HTTP_10 };
+        places.put_into(&mut headers, bytes).map_err(|_| Refusal::bad("malformed header"))?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+/// Reads a head at the beginning of `bytes`, and notes where its fields are. `None`: what is there is sound so far but not
+/// complete.
+pub fn read(bytes: &[u8], places: &mut Places) -> Result<Option<Head>, Refusal> {
     let mut lines = Lines { bytes, at: 0 };
     request_line::check_start(bytes)?;
     let Some(line) = lines.next(MAX_REQUEST_LINE, LONG_LINE)? else {
         return request_line::check_partial(bytes).map(|()| None);
     };
-    let version_11 = request_line::check(line)?;
+    let line = request_line::check(line)?;
     let mut fields = Fields::default();
+    places.clear();
     for _ in 0..=MAX_FIELDS {
         match lines.next(MAX_HEAD.saturating_sub(lines.at), LARGE_HEAD)? {
             None => return Ok(None),
-            Some(b"") => return fields.conclude(version_11, lines.at).map(Some),
-            Some(line) => fields.add(line)?,
+            Some(b"") => return fields.conclude(line, lines.at).map(Some),
+            Some(field) => {
+                let (name, value) = fields.add(field)?;
+                places.add(bytes, name, value).map_err(|_| MANY_FIELDS)?;
+            }
         }
     }
     Err(MANY_FIELDS)
@@ -113,12 +151,21 @@ struct Fields {
     content_type: bool,
     host: bool,
     upgrade: bool,
-    connection_upgrade: bool,
+    connection: Options,
+    expects_continue: bool,
+}
+
+/// What `Connection` names.
+#[derive(Default)]
+struct Options {
+    upgrade: bool,
+    close: bool,
+    keep_alive: bool,
 }
 
 impl Fields {
     /// Checks one field line (RFC 9112 §5) and takes note of the fields that frame and route.
-    fn add(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn add<'a>(&mut self, line: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Refusal> {
         if matches!(line, [b' ' | b'\t', ..]) {
             return Err(Refusal::bad("line folding"));
         }
@@ -130,7 +177,8 @@ impl Fields {
         if name.is_empty() || !name.iter().all(|&b| is_token_byte(b)) {
             return Err(Refusal::bad("malformed header name"));
         }
-        self.note(name, value, raw_value)
+        self.note(name, value, raw_value)?;
+        Ok((name, value))
     }
 
     /// Checks a field's value, and takes note of what it says. `raw` is the value with its white space.
@@ -144,8 +192,12 @@ impl Fields {
                 self.upgrade = true;
                 Ok(())
             }
+            6 if name.eq_ignore_ascii_case(b"expect") => {
+                self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
+                Ok(())
+            }
             10 if name.eq_ignore_ascii_case(b"connection") => {
-                self.connection_upgrade |= list(value).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+                self.connection.add(value);
                 Ok(())
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => self.add_length(raw),
@@ -196,7 +248,8 @@ impl Fields {
         Ok(())
     }
 
-    fn conclude(self, version_11: bool, len: usize) -> Result<Head, Refusal> {
+    fn conclude(self, line: RequestLine, len: usize) -> Result<Head, Refusal> {
+        let version_11 = line.version_11;
         if version_11 && !self.host {
             return Err(Refusal::bad("no Host"));
         }
@@ -206,8 +259,25 @@ impl Fields {
             (Some(coding), None) => coding.map(|()| Framing::Chunked)?,
             (None, length) => Framing::Length(length.unwrap_or(0)),
         };
-        let upgrade = version_11 && self.upgrade && self.connection_upgrade && framing == Framing::Length(0);
-        Ok(Head { len, framing, upgrade })
+        let has_body = framing != Framing::Length(0);
+        Ok(Head {
+            len,
+            framing,
+            upgrade: version_11 && self.upgrade && self.connection.upgrade && !has_body,
+            persists: !self.connection.close && (version_11 || self.connection.keep_alive),
+            expects_continue: version_11 && self.expects_continue && has_body,
+            line,
+        })
+    }
+}
+
+impl Options {
+    fn add(&mut self, value: &[u8]) {
+        for option in list(value) {
+            self.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+        }
     }
 }
 
@@ -251,128 +321,4 @@ pub(super) fn is_value_byte(b: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn status_of(text: &str) -> u16 {
-        match read(text.as_bytes()) {
-            Err(refusal) => refusal.status.as_u16(),
-            Ok(Some(_)) => 200,
-            Ok(None) => 0,
-        }
-    }
-
-    #[test]
-    fn sound_heads_with_their_framing() {
-        for (text, framing, upgrade) in [
-            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Framing::Length(0), false),
-            ("GET / HTTP/1.0\r\n\r\n", Framing::Length(0), false),
-            ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", Framing::Length(0), false),
-            ("GET http://a:80/x?y HTTP/1.1\r\nHost: a\r\n\r\n", Framing::Length(0), false),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", Framing::Length(5), false),
-            ("POST / HTTP/1.1\r\nhost:a\r\ntransfer-encoding:\tChunked \r\n\r\n", Framing::Chunked, false),
-            (
-                "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: a, Upgrade\r\n\r\n",
-                Framing::Length(0),
-                true,
-            ),
-            ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\n\r\n", Framing::Length(0), false),
-            ("GET /?q=[]|{}^`%zz HTTP/1.1\r\nHost: a\r\nX:\r\n\r\n", Framing::Length(0), false),
-        ] {
-            let head = read(text.as_bytes()).unwrap().unwrap();
-            assert_eq!((head.framing, head.upgrade, head.len), (framing, upgrade, text.len()), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_head_in_pieces_is_sound_so_far_at_every_cut() {
-        let text = "POST /a?b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nX-Y: z\r\n\r\n";
-        for cut in 0..text.len() {
-            assert_eq!(read(&text.as_bytes()[..cut]), Ok(None), "{:?}", &text[..cut]);
-        }
-    }
-
-    /// A GET with one more line.
-    fn with(line: &str) -> String {
-        format!("GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n")
-    }
-
-    #[test]
-    fn malformed_header_lines() {
-        for (line, status) in [
-            ("X : y", 400),
-            ("X", 400),
-            (": y", 400),
-            ("X[: y", 400),
-            ("X\u{e9}: y", 400),
-            ("X: \u{e9}", 400),
-            ("X: a\rb", 400),
-            ("X: a\0", 400),
-            ("X: a\x08", 400),
-            ("X: a\r\n b", 400),
-            (" X: a", 400),
-            ("X: a\nY: b", 400),
-            ("Host: b", 400),
-            ("Content-Type: a/b\r\nContent-Type: c/d", 400),
-        ] {
-            assert_eq!(status_of(&with(line)), status, "{line:?}");
-        }
-        for host in ["", "a, b", "u@a", "a/b", "a b", "a:x"] {
-            assert_eq!(status_of(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")), 400, "{host:?}");
-        }
-        assert_eq!(status_of("GET / HTTP/1.1\r\n\r\n"), 400, "no Host");
-        assert_eq!(status_of(&with(&"X: y\r\n".repeat(MAX_FIELDS))), 431);
-        assert_eq!(status_of(&with(&format!("X: {}", "y".repeat(MAX_HEAD)))), 431);
-        assert_eq!(status_of(&with(&format!("X: {}", "y".repeat(60_000)))), 200);
-    }
-
-    #[test]
-    fn the_largest_head_is_a_limit_to_the_byte() {
-        for len in MAX_HEAD - 4..MAX_HEAD + 4 {
-            let bare = with("X: ").len();
-            let head = with(&format!("X: {}", "y".repeat(len - bare)));
-            assert_eq!(head.len(), len);
-            assert_eq!(status_of(&head), if len <= MAX_HEAD + 1 { 200 } else { 431 }, "{len}");
-            // Without its end, and with more lines in its place, it is too large at the latest then.
-            let more = format!("{}{}", &head[..len - 2], "Z: z\r\n".repeat(4));
-            assert_eq!(status_of(&more), 431, "{len}");
-        }
-    }
-
-    #[test]
-    fn ambiguous_framing() {
-        for (lines, status) in [
-            ("Content-Length: 5\r\nTransfer-Encoding: chunked", 400),
-            ("Transfer-Encoding: xchunked\r\nContent-Length: 5", 400),
-            ("Content-Length: 5\r\nContent-Length: 5", 400),
-            ("Content-Length: 5, 5", 400),
-            ("Content-Length: +5", 400),
-            ("Content-Length: -0", 400),
-            ("Content-Length: 05", 400),
-            ("Content-Length: 00", 400),
-            ("Content-Length: 0x5", 400),
-            ("Content-Length: 1_0", 400),
-            ("Content-Length: 1 0", 400),
-            ("Content-Length: 5 ", 400),
-            ("Content-Length:\t5", 400),
-            ("Content-Length:", 400),
-            ("Content-Length: 99999999999999999999", 400),
-            ("Content-Length: 9223372036854775808", 400),
-            ("Transfer-Encoding: gzip", 501),
-            ("Transfer-Encoding: gzip, chunked", 501),
-            ("Transfer-Encoding: xchunked", 501),
-            ("Transfer-Encoding: chunked, gzip", 400),
-            ("Transfer-Encoding: chunked, chunked", 400),
-            ("Transfer-Encoding: , chunked", 400),
-            ("Transfer-Encoding: chunked,", 400),
-            ("Transfer-Encoding: chunked;a=b", 400),
-            ("Transfer-Encoding: \"chunked\"", 400),
-            ("Transfer-Encoding:", 400),
-            ("Transfer-Encoding:\r\n chunked", 400),
-            ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", 400),
-        ] {
-            assert_eq!(status_of(&with(lines)), status, "{lines:?}");
-        }
-        assert_eq!(status_of("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ pub mod body;
 pub mod byteranges;
 pub mod cache_control;
 pub mod chunked;
+pub mod chunks;
 mod compressible;
 pub mod conditional;
 pub mod connection;
@@ -22,6 +23,8 @@ pub mod head;
 pub mod hop;
 pub mod host;
 pub mod http2;
+pub mod incoming;
+pub mod places;
 pub mod range;
 pub mod redirect;
 pub mod reference;
@@ -31,8 +34,10 @@ pub mod request_line;
 pub mod structured;
 #[cfg(test)]
 pub mod testing;
+pub mod write;
 
 pub use body::BodyError;
 pub use connection::{ConnectionInfo, Scheme};
 pub use handler::{Duplex, Handler, Reply, Tunnel};
+pub use incoming::Incoming;
 pub use refusal::{Refusal, Refused};

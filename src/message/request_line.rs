@@ -31,8 +31,16 @@ pub(super) fn check_partial(bytes: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Checks `method SP target SP version`; true for HTTP/1.1, false for HTTP/1.0.
-pub(super) fn check(line: &[u8]) -> Result<bool, Refusal> {
+/// The words of a request line: how long the first two are, and whether the third is HTTP/1.1 instead of HTTP/1.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequestLine {
+    pub(super) method: usize,
+    pub(super) target: usize,
+    pub(super) version_11: bool,
+}
+
+/// Checks `method SP target SP version`.
+pub(super) fn check(line: &[u8]) -> Result<RequestLine, Refusal> {
     let mut words = line.split(|&b| b == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
@@ -42,7 +50,7 @@ pub(super) fn check(line: &[u8]) -> Result<bool, Refusal> {
     check_method(method)?;
     let version_11 = check_version(version)?;
     check_target(method, target)?;
-    Ok(version_11)
+    Ok(RequestLine { method: method.len(), target: target.len(), version_11 })
 }
 
 /// Checks method and path of a request that came in another form than a line of text (HTTP/2), by the same rules.
@@ -119,10 +127,15 @@ fn is_query_byte(b: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::head::{self, MAX_REQUEST_LINE};
+    use crate::message::{
+        head::{self, MAX_REQUEST_LINE},
+        places::Places,
+    };
 
     fn status_of(text: &str) -> u16 {
-        head::read(text.as_bytes()).err().map_or(200, |refusal| refusal.status.as_u16())
+        head::read(text.as_bytes(), &mut Places::default())
+            .err()
+            .map_or(200, |refusal| refusal.status.as_u16())
     }
 
     #[test]

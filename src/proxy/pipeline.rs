@@ -18,12 +18,11 @@ use crate::{
     cache::{Cache, CacheKey, Content, Lookup, Permit, Touched, Wanted},
     encode::{self, Background},
     files::{self, PublicFolder},
-    message::{ConnectionInfo, Handler, Refused, Reply, Scheme},
+    message::{ConnectionInfo, Handler, Incoming, Refused, Reply, Scheme},
     observe::Observe,
     upstream::Upstream,
 };
 use http::{Request, Response, header, request::Parts};
-use hyper::body::Incoming;
 use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},

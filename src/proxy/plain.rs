@@ -1,10 +1,9 @@
 //! The plain port where TLS is on: nothing is served there but what keeps TLS and its surroundings going.
 
 use super::{Body, Proxy, body::Source, exchange::Exchange, failure::Failure};
-use crate::message::{ConnectionInfo, Handler, Refused, Reply, redirect::Redirect};
+use crate::message::{ConnectionInfo, Handler, Incoming, Refused, Reply, redirect::Redirect};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use std::{net::IpAddr, sync::Arc};
 
 /// Where the certificate authority looks for its answers (RFC 8555 §8.3).

@@ -2,17 +2,14 @@
 
 use super::Options;
 use crate::{
-    message::{BodyError, forwarded, hop},
+    message::{BodyError, Incoming, forwarded, hop},
     upstream::OnContinue,
 };
 use bytes::Bytes;
 use http::Request;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::{
-    error::Error,
     future::Future,
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -106,11 +103,7 @@ impl Streamed {
             Poll::Pending => self.poll_timer(cx),
             Poll::Ready(frame) => {
                 self.timer = None;
-                Poll::Ready(
-                    frame.map(|frame| {
-                        frame.map_err(|error| classify(&error)).and_then(|frame| self.check(frame))
-                    }),
-                )
+                Poll::Ready(frame.map(|frame| frame.and_then(|frame| self.check(frame))))
             }
         }
     }
@@ -158,13 +151,4 @@ fn is_harmless(name: &str) -> bool {
                 | "forwarded"
                 | "proxy"
         )
-}
-
-/// Whether the client sent nonsense or nothing more.
-fn classify(error: &hyper::Error) -> BodyError {
-    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    match cause.map(io::Error::kind) {
-        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => BodyError::Malformed,
-        _ => BodyError::ClientGone,
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Options, Timeouts,
-    connection::{self, Session, Speech},
+    connection::{self, Patience, Session, Speech},
     drain::{Accepting, Connections, Stage},
     listen,
     memory::Memory,
@@ -123,6 +123,7 @@ impl<H: Handler> Acceptor<H> {
             memory: self.memory.clone(),
             seat,
             room: self.room.clone(),
+            patience: Patience::new(),
         };
         let (speech, tls) = (self.speech, self.tls.clone());
         tokio::spawn(async move {

@@ -1,29 +1,24 @@
 //! One client's connection, from its first byte to its last; after its first ones, if it speaks HTTP/1.
 //!
-//! While a connection is idle it is no more than a socket and a timer: the HTTP library and its buffers are set up when
+//! While a connection is idle it is no more than a socket and a timer: what it takes to answer a request is set up when
 //! bytes arrive, and given back when the connection has been quiet for a while.
 
 use super::{
     Timeouts,
     drain::{Seat, Stage},
+    http1::{self, End},
     http2,
-    link::{Link, Upgrade, Waiting},
     memory::Memory,
-    outgoing::Outgoing,
     preface, tunnel,
     wire::Wire,
 };
-use crate::message::{ConnectionInfo, Handler, Tunnel, head::MAX_HEAD};
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Request, Response, Version, header};
-use http_body::Body;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use crate::message::{ConnectionInfo, Handler, Tunnel};
+use bytes::BytesMut;
+use http::HeaderValue;
 use std::{
-    convert::Infallible,
     future::{Future, poll_fn},
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -46,8 +41,6 @@ pub(super) const DRAIN_GRACE_FIRST: Duration = Duration::from_secs(1);
 /// How long, and for how many bytes, a closed connection is still read from, so that the client gets to read the last
 /// response before the kernel resets the connection (RFC 9112 §9.6).
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 256 * 1024);
-/// Largest read buffer, with room for the largest head; also bounds what is buffered of a response.
-const MAX_BUFFER: usize = MAX_HEAD + 8 * 1024;
 /// Longer than any connection waits.
 pub(super) const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -83,6 +76,23 @@ pub(super) struct Session<H> {
     pub(super) seat: Seat,
     /// Room for more requests at the same time than one.
     pub(super) room: Arc<Semaphore>,
+    pub(super) patience: Patience,
+}
+
+/// Since when the client is waited for.
+pub(super) struct Patience {
+    idle_since: Instant,
+    /// Since when there is a part of a request's head.
+    head_since: Option<Instant>,
+    /// Whether any request was answered.
+    has_served: bool,
+}
+
+impl Patience {
+    /// That with a client who has just come.
+    pub(super) fn new() -> Self {
+        Self { idle_since: Instant::now(), head_since: None, has_served: false }
+    }
 }
 
 /// What a connection speaks.
@@ -96,188 +106,107 @@ pub(super) enum Speech {
     Either,
 }
 
-/// How a conversation ended.
-enum End {
-    /// The client has been quiet for a while; the connection goes on.
-    Quiet,
-    /// Everything is said.
-    Finished,
-    /// The connection has switched protocols.
-    Switched,
-    /// It broke, or the client let a deadline pass.
-    Broken,
+/// Serves one connection to its end.
+pub(super) async fn serve<S: Transport, H: Handler>(mut socket: S, mut session: Session<H>, speech: Speech) {
+    let mut received = BytesMut::new();
+    if speech != Speech::Http1 {
+        let has_begun = S::READS_AHEAD || session.wait_for_client(|cx| socket.poll_readable(cx)).await;
+        // In boxes of their own, so that an idle connection does not carry their size.
+        let prefers = speech == Speech::Either
+            && has_begun
+            && Box::pin(session.prefers_http2(&mut socket, &mut received)).await;
+        if has_begun && (prefers || speech == Speech::Http2) {
+            return Box::pin(http2::serve(socket, session, prefers)).await;
+        }
+    }
+    let mut is_there = S::READS_AHEAD || !received.is_empty();
+    let wire = Arc::new(Mutex::new(Wire::new(socket, received)));
+    loop {
+        let is_there = std::mem::take(&mut is_there)
+            || session.wait_for_client(|cx| lock(&wire).poll_readable(cx)).await;
+        let end = if is_there { Box::pin(http1::converse(&mut session, &wire)).await } else { End::Finished };
+        session.memory.freed(1);
+        match end {
+            End::Quiet => lock(&wire).park(),
+            End::Finished => break,
+            End::Broken => return,
+            End::Switched(tunnel) => return Box::pin(session.switch(&wire, tunnel)).await,
+        }
+    }
+    drop(session.seat);
+    let left = lock(&wire).take();
+    if let Some((socket, _)) = left {
+        Box::pin(linger(socket)).await;
+    }
 }
 
-/// Serves one connection to its end.
-pub(super) async fn serve<S: Transport, H: Handler>(socket: S, mut session: Session<H>, mut speech: Speech) {
-    let link = Arc::new(Link::new());
-    let mut wire = Wire::new(socket, link.clone());
-    let mut reads_ahead = S::READS_AHEAD;
-    loop {
-        if std::mem::take(&mut reads_ahead)
-            || !wire.is_drained()
-            || session.wait_for_client(wire.socket(), &link).await
-        {
-            // In boxes of their own, so that an idle connection does not carry their size.
-            if speech != Speech::Http1 {
-                let has_begun =
-                    speech == Speech::Either && Box::pin(session.prefers_http2(&mut wire, &link)).await;
-                if has_begun || speech == Speech::Http2 {
-                    return Box::pin(http2::serve(wire.into_parts().0, session, has_begun)).await;
-                }
-                speech = Speech::Http1;
-            }
-            let tunnel = Mutex::new(None);
-            let (end, rest, read_buf) = Box::pin(session.converse(wire, &link, &tunnel)).await;
-            wire = rest;
-            session.memory.freed(1);
-            match end {
-                End::Quiet if wire.is_between_messages() => continue,
-                // The rest of a body whose request was answered early must never be read as a request.
-                End::Quiet | End::Finished => {}
-                End::Broken => return,
-                End::Switched => {
-                    let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
-                    return Box::pin(session.switch(wire, &read_buf, tunnel)).await;
-                }
-            }
-        }
-        drop(session.seat);
-        return Box::pin(linger(wire.into_parts().0)).await;
-    }
+fn lock<S>(wire: &Mutex<Wire<S>>) -> MutexGuard<'_, Wire<S>> {
+    wire.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<H: Handler> Session<H> {
     /// Waits for the client's next bytes; false when there will be none, or it has taken too long.
-    async fn wait_for_client<S: Transport>(&mut self, socket: &S, link: &Link) -> bool {
+    async fn wait_for_client(
+        &mut self,
+        mut poll_readable: impl FnMut(&mut Context<'_>) -> Poll<bool>,
+    ) -> bool {
         loop {
             let stage = *self.seat.stage.borrow_and_update();
-            let deadline = match link.waiting() {
-                Some(Waiting::Idle(since)) => self.idle_deadline(stage, since, link),
-                _ => None,
-            };
+            let deadline = self.idle_deadline(stage).unwrap_or_else(|| Instant::now() + FAR);
             tokio::select! {
                 biased;
-                readable = poll_fn(|cx| socket.poll_readable(cx)) => return readable,
-                () = sleep_until(deadline.unwrap_or_else(|| Instant::now() + FAR)) => return false,
+                readable = poll_fn(&mut poll_readable) => return readable,
+                () = sleep_until(deadline) => return false,
                 _ = self.seat.stage.changed() => {}
             }
         }
     }
 
     /// Whether the client begins with HTTP/2. Where it takes too long for that, HTTP/1 refuses what it has sent.
-    async fn prefers_http2<S: Transport>(&mut self, wire: &mut Wire<S>, link: &Link) -> bool {
-        link.head_started();
-        let late = Instant::now() + self.timeouts.read.unwrap_or(FAR);
-        let mut read = BytesMut::new();
-        let prefers = tokio::select! {
+    async fn prefers_http2<S: Transport>(&mut self, socket: &mut S, received: &mut BytesMut) -> bool {
+        let late = self.head_deadline().unwrap_or_else(|| Instant::now() + FAR);
+        tokio::select! {
             biased;
-            is_next = preface::is_next(wire.socket_mut(), &mut read) => is_next,
+            is_next = preface::is_next(socket, received) => is_next,
             () = sleep_until(late) => false,
             _ = self.seat.stage.wait_for(|stage| *stage == Stage::Over) => false,
-        };
-        if !prefers {
-            wire.hold(read);
         }
-        prefers
+    }
+
+    /// A response has ended: the next request is waited for.
+    pub(super) fn wait_for_next(&mut self) {
+        self.patience = Patience { idle_since: Instant::now(), head_since: None, has_served: true };
+    }
+
+    /// When a head must be complete of which the first bytes are there.
+    pub(super) fn head_deadline(&mut self) -> Option<Instant> {
+        let since = *self.patience.head_since.get_or_insert_with(Instant::now);
+        self.timeouts.read.map(|limit| since + limit)
+    }
+
+    /// When a client that says nothing need not be waited for with everything at hand.
+    pub(super) fn quiet_deadline(&self) -> Instant {
+        let is_crowded = self.seat.open_connections() > MANY_CONNECTIONS;
+        let park = self.patience.idle_since + if is_crowded { Duration::ZERO } else { PARK_AFTER };
+        self.idle_deadline(self.seat.stage()).map_or(park, |idle| idle.min(park))
     }
 
     /// When an idle connection is closed.
-    fn idle_deadline(&self, stage: Stage, since: Instant, link: &Link) -> Option<Instant> {
+    fn idle_deadline(&self, stage: Stage) -> Option<Instant> {
+        let Patience { idle_since, has_served, .. } = self.patience;
         match stage {
-            Stage::Serving => self.timeouts.idle.map(|idle| since + idle),
-            Stage::Draining | Stage::Closing if link.has_served() => Some(since + DRAIN_GRACE),
-            Stage::Draining | Stage::Closing => Some(since + DRAIN_GRACE_FIRST),
-            Stage::Over => Some(since),
+            Stage::Serving => self.timeouts.idle.map(|idle| idle_since + idle),
+            Stage::Draining | Stage::Closing if has_served => Some(idle_since + DRAIN_GRACE),
+            Stage::Draining | Stage::Closing => Some(idle_since + DRAIN_GRACE_FIRST),
+            Stage::Over => Some(idle_since),
         }
     }
 
-    /// Speaks HTTP/1 with the client until one of them is done or the client falls silent.
-    async fn converse<S: Transport>(
-        &mut self,
-        wire: Wire<S>,
-        link: &Arc<Link>,
-        tunnel: &Mutex<Option<Tunnel>>,
-    ) -> (End, Wire<S>, Bytes) {
-        let (handler, info, seat) = (&*self.handler, &self.info, &self.seat);
-        let service = service_fn(move |request| answer(handler, info, seat, link, tunnel, request));
-        let mut http = http1::Builder::new();
-        // All deadlines are this connection's own; none of them needs the library's timer. (`pipeline_flush` must stay
-        // off: with it the library buffers a response without limit while the client does not read.)
-        http.header_read_timeout(None).max_buf_size(MAX_BUFFER);
-        let mut conn = http.serve_connection(TokioIo::new(wire), service);
-        let mut timer = pin!(sleep_until(Instant::now() + FAR));
-        let mut stage = self.seat.stage.clone();
-        let end = loop {
-            let now = *stage.borrow_and_update();
-            if now == Stage::Over {
-                let _ = self.info.cut.set("shutdown");
-                break End::Broken;
-            }
-            let drive = poll_fn(|cx| {
-                loop {
-                    if let Poll::Ready(done) = Pin::new(&mut conn).poll(cx) {
-                        return Poll::Ready(finished(done, link));
-                    }
-                    if let Some(end) = ready!(self.poll_deadline(cx, timer.as_mut(), now, link)) {
-                        return Poll::Ready(end);
-                    }
-                }
-            });
-            tokio::select! {
-                biased;
-                end = drive => break end,
-                _ = stage.changed() => {}
-            }
-        };
-        let parts = conn.into_parts();
-        (end, parts.io.into_inner(), parts.read_buf)
-    }
-
-    /// Ready when the client has kept us waiting for too long: with the end of the conversation, or with `None` where
-    /// the library has something to do about it.
-    fn poll_deadline(
-        &self,
-        cx: &mut Context<'_>,
-        timer: Pin<&mut Sleep>,
-        stage: Stage,
-        link: &Link,
-    ) -> Poll<Option<End>> {
-        let waiting = link.waiting();
-        let deadline = match waiting {
-            None => return Poll::Pending,
-            Some(Waiting::Blocked(since)) => self.timeouts.write.map(|limit| since + limit),
-            Some(Waiting::Head(since)) => self.timeouts.read.map(|limit| since + limit),
-            Some(Waiting::Idle(since)) => {
-                let park = since + self.park_after();
-                Some(self.idle_deadline(stage, since, link).map_or(park, |idle| idle.min(park)))
-            }
-        };
-        let Some(deadline) = deadline else { return Poll::Pending };
-        ready!(has_passed(deadline, cx, timer));
-        Poll::Ready(match waiting {
-            Some(Waiting::Blocked(_)) => {
-                let _ = self.info.cut.set("client write timeout");
-                Some(End::Broken)
-            }
-            Some(Waiting::Head(_)) => {
-                link.expire_head();
-                None
-            }
-            _ => Some(End::Quiet),
-        })
-    }
-
-    fn park_after(&self) -> Duration {
-        if self.seat.open_connections() > MANY_CONNECTIONS { Duration::ZERO } else { PARK_AFTER }
-    }
-
     /// The connection belongs to the other protocol now.
-    async fn switch<S: Transport>(self, wire: Wire<S>, read_buf: &[u8], tunnel: Option<Tunnel>) {
-        let Some(tunnel) = tunnel else { return };
+    async fn switch<S: Transport>(self, wire: &Mutex<Wire<S>>, tunnel: Tunnel) {
         let streaming = self.seat.streaming();
-        let (socket, held) = wire.into_parts();
-        let early = [read_buf, &held].concat();
+        let taken = lock(wire).take();
+        let Some((socket, early)) = taken else { return };
         tunnel::run(socket, &early, tunnel, streaming.closing()).await;
     }
 }
@@ -292,50 +221,6 @@ pub(super) fn has_passed(deadline: Instant, cx: &mut Context<'_>, mut timer: Pin
         ready!(timer.as_mut().poll(cx));
     }
     Poll::Ready(())
-}
-
-fn finished(done: hyper::Result<()>, link: &Link) -> End {
-    match done {
-        Ok(()) if link.upgrade() == Upgrade::Accepted => End::Switched,
-        Ok(()) => End::Finished,
-        Err(error) => {
-            tracing::debug!(%error, "connection broken");
-            End::Broken
-        }
-    }
-}
-
-/// One request through the handler, and what the connection has to add to the response.
-async fn answer<H: Handler>(
-    handler: &H,
-    info: &Arc<ConnectionInfo>,
-    seat: &Seat,
-    link: &Arc<Link>,
-    tunnel: &Mutex<Option<Tunnel>>,
-    request: Request<Incoming>,
-) -> Result<Response<Outgoing<H::Body>>, Infallible> {
-    let is_http_10 = request.version() == Version::HTTP_10;
-    let mut reply = match link.take_refused() {
-        Some(refused) => handler.refuse(info, refused).into(),
-        None => handler.handle(info, request).await,
-    };
-    link.decide_upgrade(if reply.tunnel.is_some() { Upgrade::Accepted } else { Upgrade::Declined });
-    // HTTP/1.0 has no chunks: there the end of the connection is the end of such a body.
-    let ends_by_close = is_http_10 && reply.response.body().size_hint().exact().is_none();
-    let is_last = ends_by_close || *seat.stage.borrow() != Stage::Serving;
-    let headers = reply.response.headers_mut();
-    if reply.tunnel.is_none() && is_last {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    let closes = headers.contains_key(header::CONNECTION);
-    let is_stream = is_event_stream(headers.get(header::CONTENT_TYPE));
-    let streaming = is_stream.then(|| (seat.streaming(), info.clone()));
-    if is_http_10 && closes {
-        // To a response of HTTP/1.1 the library would add `keep-alive` where such a client asks for it.
-        *reply.response.version_mut() = Version::HTTP_10;
-    }
-    *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = reply.tunnel;
-    Ok(reply.response.map(|body| Outgoing::new(body, link.clone(), streaming)))
 }
 
 /// Whether this says that a body has no end of its own.

@@ -126,6 +126,11 @@ impl Seat {
         self.connections.open()
     }
 
+    /// How far the server is on its way out.
+    pub(super) fn stage(&self) -> Stage {
+        *self.stage.borrow()
+    }
+
     /// Marks this connection as one that only streams, until the mark is dropped.
     pub(super) fn streaming(&self) -> Streaming {
         self.connections.streaming.fetch_add(1, SeqCst);

@@ -3,7 +3,7 @@
 
 use super::{
     drain::{Seat, Stage, Streaming},
-    link::{Stamp, Waiting},
+    waiting::{Stamp, Waiting},
 };
 use bytes::{Buf, Bytes};
 use std::sync::{

@@ -8,23 +8,26 @@ use super::{
     connection::{DRAIN_GRACE, DRAIN_GRACE_FIRST, FAR, Session, Transport, has_passed, is_event_stream},
     drain::{self, Stage},
     flow::{Flow, Stream},
-    link::Waiting,
     sending::Sending,
     socket::Socket,
     tunnel,
+    waiting::Waiting,
 };
 use crate::message::{
-    ConnectionInfo, Handler, Reply, Tunnel,
+    BodyError, ConnectionInfo, Handler, Incoming, Reply, Tunnel,
     head::{MAX_FIELDS, MAX_HEAD},
     http2,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http2::Builder, service::service_fn, upgrade::OnUpgrade};
+use http_body_util::BodyExt;
+use hyper::{server::conn::http2::Builder, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::{
     convert::Infallible,
+    error::Error,
     future::{Future, poll_fn},
+    io,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -56,7 +59,7 @@ struct Shared<H> {
 
 /// Serves one connection to its end. Its preface is still to come, or `has_begun` and was read.
 pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<H>, has_begun: bool) {
-    let Session { handler, info, timeouts, memory, seat, room } = session;
+    let Session { handler, info, timeouts, memory, seat, room, .. } = session;
     let flow = Arc::new(Flow::new(seat, room));
     let shared = Arc::new(Shared { handler, info: info.clone(), flow: flow.clone() });
     // In a box: the library moves it into its stream, and that into a task, again and again.
@@ -170,14 +173,14 @@ impl Watch {
 /// One request through the handler, and what the connection has to add to the response.
 async fn answer<H: Handler>(
     shared: Arc<Shared<H>>,
-    mut request: Request<Incoming>,
+    mut request: Request<hyper::body::Incoming>,
 ) -> Result<Response<Sending<H::Body>>, Infallible> {
     let mut stream = shared.flow.begin().await;
     let bodiless = request.method() == Method::HEAD;
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (mut head, body) = request.into_parts();
     let Reply { mut response, tunnel } = match http2::settle(&mut head) {
-        Ok(()) => shared.handler.handle(&shared.info, Request::from_parts(head, body)).await,
+        Ok(()) => shared.handler.handle(&shared.info, Request::from_parts(head, arriving(body))).await,
         Err(refusal) => shared.handler.refuse(&shared.info, http2::refused(&head, refusal)).into(),
     };
     match (switch, tunnel) {
@@ -207,6 +210,24 @@ async fn answer<H: Handler>(
             None => sending,
         }
     }))
+}
+
+/// The body of a request.
+fn arriving(body: hyper::body::Incoming) -> Incoming {
+    if body.is_end_stream() {
+        Incoming::default()
+    } else {
+        Incoming::new(body.map_err(|error| classify(&error)))
+    }
+}
+
+/// Whether the client sent nonsense or nothing more.
+fn classify(error: &hyper::Error) -> BodyError {
+    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => BodyError::Malformed,
+        _ => BodyError::ClientGone,
+    }
 }
 
 /// As over HTTP/1, a response without its body says how long that would be.

@@ -4,12 +4,14 @@
 //! [`ConnectionInfo`](crate::message::ConnectionInfo).
 
 mod accept;
+mod arriving;
 mod connection;
 mod drain;
 mod flow;
 mod frames;
+mod head;
+mod http1;
 mod http2;
-mod link;
 mod listen;
 mod memory;
 mod outgoing;
@@ -18,6 +20,7 @@ mod secure;
 mod sending;
 mod socket;
 mod tunnel;
+mod waiting;
 mod wire;
 
 pub use accept::Acceptor;

@@ -1,65 +1,227 @@
-//! A response body on its way out: tells the connection when it has ended, and ends event streams when the server goes.
+//! A response on its way out over HTTP/1.
 
-use super::{drain::Streaming, link::Link};
-use crate::message::ConnectionInfo;
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use super::{connection::Transport, drain::Streaming, head::Framing, wire::Wire};
+use crate::message::{ConnectionInfo, hop, write};
+use bytes::{Buf, Bytes};
+use http::{HeaderMap, HeaderValue};
+use http_body::{Body, Frame};
 use std::{
+    io::IoSlice,
+    mem,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
 };
 
-pin_project_lite::pin_project! {
-    /// A handler's body with the connection's own bookkeeping.
-    pub(super) struct Outgoing<B> {
-        #[pin]
-        body: B,
-        streaming: Option<(Streaming, Arc<ConnectionInfo>)>,
-        ended: Ended,
-    }
+/// Pieces shorter than this are copied behind one another; others are written from where they are.
+const SMALL: usize = 1024;
+/// How much of such is gathered before it is written.
+const ENOUGH: usize = 16 * 1024;
+
+/// A response: its head, and its body as it comes.
+///
+/// The body is kept until its last byte is written: it is over then, and logged.
+pub(super) struct Outgoing<B> {
+    buffers: Buffers,
+    /// How much of the front is written.
+    written: usize,
+    /// A piece of the body, between the front and the back.
+    data: Bytes,
+    /// A piece that comes behind all that; not framed yet.
+    next: Bytes,
+    body: B,
+    framing: Framing,
+    /// Nothing more comes: the body has ended, or has failed.
+    is_over: bool,
+    has_failed: bool,
+    /// The fields that may come behind the body: those that the header has named, where the client takes any.
+    announced: Vec<HeaderValue>,
+    /// The mark of a stream that has no end of its own.
+    streaming: Option<(Streaming, Arc<ConnectionInfo>)>,
 }
 
-struct Ended(Arc<Link>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.response_ended();
-    }
+/// Memory for what is copied, which one response leaves to the next.
+#[derive(Default)]
+pub(super) struct Buffers {
+    /// The head, and what else is in front of a larger piece.
+    pub(super) front: Vec<u8>,
+    /// What follows it.
+    back: Vec<u8>,
 }
 
-impl<B> Outgoing<B> {
-    /// `streaming` marks a stream that has no end of its own.
-    pub(super) fn new(body: B, link: Arc<Link>, streaming: Option<(Streaming, Arc<ConnectionInfo>)>) -> Self {
-        Self { body, streaming, ended: Ended(link) }
-    }
-}
+/// The response could not be written, or its body has failed: the connection cannot go on.
+pub(super) struct Broken;
 
-impl<B: Body<Data = Bytes>> Body for Outgoing<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.project();
-        let frame = this.body.poll_frame(cx);
-        // The connection is polled again when the stage changes, and with it this body.
-        match (&frame, this.streaming) {
-            (Poll::Pending, Some((streaming, info))) if streaming.must_close() => {
-                let _ = info.cut.set("shutdown");
-                Poll::Ready(None)
-            }
-            _ => frame,
+impl<B> Outgoing<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    /// The head is in the front of the buffers.
+    pub(super) fn new(buffers: Buffers, body: B, framing: Framing, announced: Vec<HeaderValue>) -> Self {
+        let is_over = matches!(framing, Framing::Nothing | Framing::Length(0));
+        Self {
+            buffers,
+            written: 0,
+            data: Bytes::new(),
+            next: Bytes::new(),
+            body,
+            framing,
+            is_over,
+            has_failed: false,
+            announced,
+            streaming: None,
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+    /// It ends when nothing but such bodies is left on a server that goes away.
+    pub(super) fn closed_at_the_end(&mut self, streaming: Streaming, info: Arc<ConnectionInfo>) {
+        self.streaming = Some((streaming, info));
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+    /// All is written; the memory is for the next one.
+    pub(super) fn finish(self) -> Buffers {
+        let Buffers { mut front, mut back } = self.buffers;
+        front.clear();
+        back.clear();
+        Buffers { front, back }
+    }
+
+    /// Ready when all of it is written.
+    pub(super) fn poll<S: Transport>(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &Mutex<Wire<S>>,
+    ) -> Poll<Result<(), Broken>> {
+        loop {
+            let gathered = self.gather(cx);
+            // Not before: a body may read from the connection.
+            let mut wire = wire.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.has_bytes() {
+                ready!(self.poll_write(cx, &mut wire))?;
+                continue;
+            }
+            // What TLS still holds is blocked like anything else, also while the body has nothing more.
+            let flushed = wire.poll_flush(cx).map_err(|_| Broken)?;
+            ready!(gathered);
+            ready!(flushed);
+            return Poll::Ready(if self.has_failed { Err(Broken) } else { Ok(()) });
+        }
+    }
+
+    /// Takes what there is of the body, but no more than is to be written at once. Ready when there is no need to wait for
+    /// more.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.data.is_empty() && !self.next.is_empty() {
+            let next = mem::take(&mut self.next);
+            self.add_data(next);
+        }
+        while !self.is_over && !self.is_full() {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => self.add(frame),
+                Poll::Ready(None) => self.end(&HeaderMap::new()),
+                // What came before it is written all the same.
+                Poll::Ready(Some(Err(_))) => (self.is_over, self.has_failed) = (true, true),
+                Poll::Pending => match &self.streaming {
+                    // The connection is polled again when the stage changes, and with it this body.
+                    Some((streaming, info)) if streaming.must_close() => {
+                        let _ = info.cut.set("shutdown");
+                        self.end(&HeaderMap::new());
+                    }
+                    _ => return Poll::Pending,
+                },
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn is_full(&self) -> bool {
+        !self.next.is_empty() || self.buffers.front.len() + self.buffers.back.len() >= ENOUGH
+    }
+
+    fn add(&mut self, frame: Frame<Bytes>) {
+        match frame.into_data() {
+            Ok(data) if data.is_empty() => {}
+            Ok(data) if data.len() >= SMALL && !self.data.is_empty() => self.next = data,
+            Ok(data) => self.add_data(data),
+            Err(frame) => {
+                let mut trailers = frame.into_trailers().unwrap_or_default();
+                hop::retain(&mut trailers, |name| {
+                    self.announced.iter().any(|names| hop::lists(names, name.as_str()))
+                });
+                self.end(&trailers);
+            }
+        }
+    }
+
+    fn add_data(&mut self, mut data: Bytes) {
+        match &mut self.framing {
+            Framing::Nothing => return,
+            Framing::Length(left) => {
+                // More than was said would be read as the next response.
+                data.truncate((*left).min(data.len() as u64) as usize);
+                *left -= data.len() as u64;
+                self.is_over = *left == 0;
+            }
+            Framing::Chunked => write::chunk_size(self.tail(), data.len()),
+            Framing::Close => {}
+        }
+        if data.len() < SMALL {
+            self.tail().extend_from_slice(&data);
+        } else {
+            self.data = data;
+        }
+        if self.framing == Framing::Chunked {
+            self.tail().extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// The body has ended.
+    fn end(&mut self, trailers: &HeaderMap) {
+        self.is_over = true;
+        match self.framing {
+            Framing::Chunked => write::last_chunk(self.tail(), trailers),
+            // The client waits for the rest.
+            Framing::Length(1..) => self.has_failed = true,
+            Framing::Length(0) | Framing::Nothing | Framing::Close => {}
+        }
+    }
+
+    /// Where what comes next is copied to.
+    fn tail(&mut self) -> &mut Vec<u8> {
+        if self.data.is_empty() { &mut self.buffers.front } else { &mut self.buffers.back }
+    }
+
+    fn has_bytes(&self) -> bool {
+        // There is no back without data.
+        self.written < self.buffers.front.len() || !self.data.is_empty()
+    }
+
+    fn poll_write<S: Transport>(
+        &mut self,
+        cx: &mut Context<'_>,
+        wire: &mut Wire<S>,
+    ) -> Poll<Result<(), Broken>> {
+        let Buffers { front, back } = &self.buffers;
+        let pieces = [IoSlice::new(&front[self.written..]), IoSlice::new(&self.data), IoSlice::new(back)];
+        match ready!(wire.poll_write(cx, &pieces)) {
+            Ok(written @ 1..) => self.advance(written),
+            Ok(0) | Err(_) => return Poll::Ready(Err(Broken)),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn advance(&mut self, mut bytes: usize) {
+        let front = bytes.min(self.buffers.front.len() - self.written);
+        self.written += front;
+        bytes -= front;
+        let data = bytes.min(self.data.len());
+        self.data.advance(data);
+        bytes -= data;
+        if self.data.is_empty() && self.written == self.buffers.front.len() {
+            // The back is all that is left; it becomes the front.
+            self.buffers.front.clear();
+            mem::swap(&mut self.buffers.front, &mut self.buffers.back);
+            self.written = bytes;
+        }
     }
 }

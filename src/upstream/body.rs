@@ -6,12 +6,8 @@ use super::{
     response::Framing,
     upload,
 };
-use crate::message::{
-    BodyError, Refusal,
-    chunked::{Chunked, Span},
-};
-use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use crate::message::{BodyError, chunks::Chunks};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     future::Future,
@@ -23,8 +19,6 @@ use tokio::task::JoinHandle;
 
 /// Least and most that is read at once: as much again when all of it was there.
 const READ: (usize, usize) = (8 * 1024, 64 * 1024);
-/// Most trailer fields.
-const MAX_TRAILERS: usize = 100;
 
 /// A response body. Read to its end it gives the connection back; dropped before, it closes it.
 pub struct ResponseBody {
@@ -48,12 +42,6 @@ enum Rest {
     Chunks(Box<Chunks>),
     /// All until the connection's end.
     Close,
-}
-
-#[derive(Default)]
-struct Chunks {
-    reader: Chunked,
-    trailers: Vec<u8>,
 }
 
 /// A task that sends a request's body; ended with this.
@@ -174,8 +162,8 @@ impl ResponseBody {
             Rest::Close => received.split(),
             Rest::Chunks(chunks) => {
                 let data = chunks.data(received).map_err(|_| BodyError::WorkerGone)?;
-                if data.is_empty() && chunks.reader.is_done() {
-                    let trailers = chunks.trailers()?;
+                if data.is_empty() && chunks.is_done() {
+                    let trailers = chunks.trailers().map_err(|_| BodyError::WorkerGone)?;
                     self.give_back();
                     return Ok(trailers.map(Frame::trailers));
                 }
@@ -184,64 +172,13 @@ impl ResponseBody {
         };
         let is_over = match &self.rest {
             Rest::Length(left) => *left == 0,
-            Rest::Chunks(chunks) => chunks.reader.is_done() && !chunks.has_trailers(),
+            Rest::Chunks(chunks) => chunks.is_done() && !chunks.has_trailers(),
             Rest::Nothing | Rest::Close => false,
         };
         if is_over {
             self.give_back();
         }
         Ok((!data.is_empty()).then(|| Frame::data(data.freeze())))
-    }
-}
-
-impl Chunks {
-    /// What is there of the next chunk's content. Reads on behind it, so that the end is seen with the last of it.
-    fn data(&mut self, received: &mut BytesMut) -> Result<BytesMut, Refusal> {
-        self.skip(received)?;
-        if received.is_empty() || !self.reader.is_in_data() {
-            return Ok(BytesMut::new());
-        }
-        let Span::Data(length) = self.reader.next(received)? else { return Ok(BytesMut::new()) };
-        let data = received.split_to(length);
-        // What is wrong behind it is found again.
-        let _ = self.skip(received);
-        Ok(data)
-    }
-
-    /// Reads on to content, or to the end.
-    fn skip(&mut self, received: &mut BytesMut) -> Result<(), Refusal> {
-        while !received.is_empty() && !self.reader.is_in_data() && !self.reader.is_done() {
-            match self.reader.next(received)? {
-                Span::Trailers(length) => self.trailers.extend_from_slice(&received.split_to(length)),
-                Span::Frame(length) | Span::Data(length) => received.advance(length),
-            }
-        }
-        Ok(())
-    }
-
-    /// Behind the last chunk there is at least an empty line.
-    fn has_trailers(&self) -> bool {
-        self.trailers.len() > b"\r\n".len()
-    }
-
-    fn trailers(&self) -> Result<Option<HeaderMap>, BodyError> {
-        if !self.has_trailers() {
-            return Ok(None);
-        }
-        let mut fields = [httparse::EMPTY_HEADER; MAX_TRAILERS];
-        let parsed = httparse::parse_headers(&self.trailers, &mut fields);
-        let Ok(httparse::Status::Complete((_, fields))) = parsed else { return Err(BodyError::WorkerGone) };
-        let field = |field: &httparse::Header<'_>| {
-            Some((
-                HeaderName::from_bytes(field.name.as_bytes()).ok()?,
-                HeaderValue::from_bytes(field.value).ok()?,
-            ))
-        };
-        let mut trailers = HeaderMap::with_capacity(fields.len());
-        for (name, value) in fields.iter().filter_map(field) {
-            trailers.append(name, value);
-        }
-        Ok(Some(trailers))
     }
 }
 

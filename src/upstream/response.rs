@@ -1,21 +1,15 @@
 //! The head of a worker's response (RFC 9112 §4–§6).
 
 use super::UpstreamError;
-use crate::message::hop;
-use bytes::{Bytes, BytesMut};
+use crate::message::{head::MAX_FIELDS, hop, places::Places};
+use bytes::BytesMut;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
+    HeaderMap, Method, Response, StatusCode, Version,
     header::{self, Entry},
 };
 use httparse::ParserConfig;
 use hyper::ext::ReasonPhrase;
 use std::mem::MaybeUninit;
-
-/// Most header fields of a response.
-const MAX_FIELDS: usize = 100;
-
-/// Room for as many fields more, which are added on a response's way to the client.
-const OURS: usize = 6;
 
 /// A complete head.
 pub(super) struct Head {
@@ -67,11 +61,14 @@ pub(super) fn read(
         parsed.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
     // The values stay where they are, in one piece of memory.
-    let places = Places::of(received, parsed.headers);
+    let mut places = Places::default();
+    for field in parsed.headers.iter() {
+        places.add(received, field.name.as_bytes(), field.value).map_err(|_| UpstreamError::Malformed)?;
+    }
     let bytes = received.split_to(length).freeze();
     let mut interim = HeaderMap::new();
     let headers = if is_interim(status) { &mut interim } else { headers };
-    places.put_into(headers, &bytes)?;
+    places.put_into(headers, &bytes).map_err(|_| UpstreamError::Malformed)?;
     let framing = framing(method, status, version, headers)?;
     let is_last = framing == Framing::Close || closes(version, headers);
     let mut response = Response::new(());
@@ -80,37 +77,6 @@ pub(super) fn read(
     *response.headers_mut() = std::mem::take(headers);
     reason.and_then(|reason| response.extensions_mut().insert(reason));
     Ok(Some(Head { response, framing, is_last }))
-}
-
-/// Where the names and values of a header's fields are.
-struct Places {
-    places: [[u32; 4]; MAX_FIELDS],
-    count: usize,
-}
-
-impl Places {
-    fn of(bytes: &[u8], fields: &[httparse::Header<'_>]) -> Self {
-        let mut places = [[0; 4]; MAX_FIELDS];
-        let at = |part: &[u8]| part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr()) as u32;
-        for (place, field) in places.iter_mut().zip(fields) {
-            let (name, value) = (field.name.as_bytes(), field.value);
-            *place = [at(name), name.len() as u32, at(value), value.len() as u32];
-        }
-        Self { places, count: fields.len() }
-    }
-
-    fn put_into(&self, headers: &mut HeaderMap, bytes: &Bytes) -> Result<(), UpstreamError> {
-        headers.clear();
-        headers.reserve(self.count + OURS);
-        for [name, name_length, value, value_length] in &self.places[..self.count] {
-            let part = |at: u32, length: u32| at as usize..(at + length) as usize;
-            let name = HeaderName::from_bytes(&bytes[part(*name, *name_length)]);
-            let value = HeaderValue::from_maybe_shared(bytes.slice(part(*value, *value_length)));
-            let (Ok(name), Ok(value)) = (name, value) else { return Err(UpstreamError::Malformed) };
-            headers.append(name, value);
-        }
-        Ok(())
-    }
 }
 
 /// Leaves one framing, the one that the body is read by (RFC 9112 §6.3).
@@ -170,6 +136,7 @@ fn closes(version: Version, headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     /// Its status and framing, whether it is the last, and how many bytes are left over.
     fn read_as(method: Method, text: &str) -> Result<Option<(u16, Framing, bool, usize)>, ()> {

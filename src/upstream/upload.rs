@@ -1,7 +1,7 @@
 //! A request on its way to the worker.
 
 use super::{connection::Line, socket::Writer};
-use crate::message::{BodyError, forwarded::Field};
+use crate::message::{BodyError, forwarded::Field, write};
 use bytes::{Buf, Bytes};
 use http::{Extensions, HeaderMap, header, request::Parts};
 use http_body::{Body, Frame};
@@ -155,8 +155,7 @@ where
             (Ok(data), Framing::Chunked) if data.is_empty() => {}
             (Ok(data), Framing::Chunked) => {
                 self.make_room();
-                push_hex(&mut self.front, data.len());
-                self.front.extend_from_slice(b"\r\n");
+                write::chunk_size(&mut self.front, data.len());
                 (self.data, self.back) = (data, b"\r\n");
             }
             (Err(frame), Framing::Chunked) => {
@@ -181,11 +180,7 @@ where
 
     fn add_last_chunk(&mut self, trailers: &HeaderMap) {
         self.make_room();
-        self.front.extend_from_slice(b"0\r\n");
-        for (name, value) in trailers {
-            write_field(&mut self.front, name.as_str(), value.as_bytes());
-        }
-        self.front.extend_from_slice(b"\r\n");
+        write::last_chunk(&mut self.front, trailers);
     }
 
     /// Forgets what is written of the front.
@@ -242,32 +237,18 @@ fn write_head(out: &mut Vec<u8>, parts: &Parts, added: &[Field], framing: Option
         let frames = name == header::TRANSFER_ENCODING
             || (name == header::CONTENT_LENGTH && (framing.is_some() || value != "0"));
         if !frames {
-            write_field(out, name.as_str(), value.as_bytes());
+            write::field(out, name.as_str(), value.as_bytes());
         }
     }
     for (name, value) in added {
-        write_field(out, name.as_str(), value.as_bytes());
+        write::field(out, name.as_str(), value.as_bytes());
     }
     match framing {
         Some(Framing::Length(length)) => {
-            write_field(out, "content-length", itoa::Buffer::new().format(*length).as_bytes());
+            write::content_length(out, *length);
         }
-        Some(Framing::Chunked) => write_field(out, "transfer-encoding", b"chunked"),
+        Some(Framing::Chunked) => write::field(out, "transfer-encoding", b"chunked"),
         None => {}
     }
     out.extend_from_slice(b"\r\n");
-}
-
-fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn push_hex(out: &mut Vec<u8>, number: usize) {
-    use io::Write as _;
-    // A vector takes whatever is written.
-    let _ = write!(out, "{number:x}");
 }

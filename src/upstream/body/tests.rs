@@ -3,7 +3,7 @@
 use super::super::{UpstreamError, connection::Connection, pool::Pool};
 use super::*;
 use http::{
-    Method, Request, Response,
+    HeaderMap, HeaderValue, Method, Request, Response,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};

@@ -1,0 +1,174 @@
+use super::*;
+use std::collections::VecDeque;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+const MESSAGES: [(&str, &str); 5] = [
+    ("GET /a HTTP/1.1\r\nHost: a\r\n\r\n", ""),
+    ("POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 12\r\n\r\nhello\r\n\r\nyou", "hello\r\n\r\nyou"),
+    (
+        "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nSum: 1\r\n\r\n",
+        "hello!",
+    ),
+    ("HEAD /d HTTP/1.0\r\n\r\n", ""),
+    ("PUT /e HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", ""),
+];
+
+/// A socket whose bytes come in pieces; then nothing comes, but it stays open.
+struct Pieces(VecDeque<Vec<u8>>);
+
+impl Pieces {
+    fn of(bytes: &[u8], random: &mut fastrand::Rng) -> Self {
+        let (mut pieces, mut rest) = (VecDeque::new(), bytes);
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(random.usize(1..=rest.len().min(60)));
+            pieces.push_back(piece.to_vec());
+            rest = after;
+        }
+        Self(pieces)
+    }
+}
+
+impl AsyncRead for Pieces {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(mut piece) = self.0.pop_front() else { return Poll::Pending };
+        let rest = piece.split_off(piece.len().min(buf.remaining()));
+        buf.put_slice(&piece);
+        if !rest.is_empty() {
+            self.0.push_front(rest);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Takes whatever it is given.
+impl AsyncWrite for Pieces {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Transport for Pieces {
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<bool> {
+        if self.0.is_empty() { Poll::Pending } else { Poll::Ready(true) }
+    }
+}
+
+fn wire_of(bytes: &[u8], random: &mut fastrand::Rng) -> Wire<Pieces> {
+    Wire::new(Pieces::of(bytes, random), BytesMut::new())
+}
+
+fn next(wire: &mut Wire<Pieces>) -> Option<Next> {
+    match wire.poll_request(&mut Context::from_waker(Waker::noop()), &mut HeaderMap::new()) {
+        Poll::Ready(next) => Some(next),
+        Poll::Pending => None,
+    }
+}
+
+/// The body of the request that was read last, and how many trailer fields there were.
+fn body(wire: &mut Wire<Pieces>) -> Result<(String, usize), BodyError> {
+    let (mut body, mut trailers) = (String::new(), 0);
+    loop {
+        let number = wire.request_number();
+        match wire.poll_body(&mut Context::from_waker(Waker::noop()), number) {
+            Poll::Ready(Some(frame)) => match frame?.into_data() {
+                Ok(data) => body.push_str(str::from_utf8(&data).unwrap()),
+                Err(frame) => trailers += frame.into_trailers().unwrap().len(),
+            },
+            Poll::Ready(None) => return Ok((body, trailers)),
+            Poll::Pending => panic!("the body is all there"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_come_one_after_another_however_they_are_cut() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..2_000 {
+        let messages: Vec<_> =
+            (0..random.usize(1..6)).map(|_| MESSAGES[random.usize(..MESSAGES.len())]).collect();
+        let sent: String = messages.iter().map(|(text, _)| *text).collect();
+        let mut wire = wire_of(sent.as_bytes(), &mut random);
+        for (text, expected) in messages {
+            let Some(Next::Request(request, _)) = next(&mut wire) else { panic!("no request: {sent:?}") };
+            let line = format!("{} {} {:?}\r\n", request.method(), request.uri(), request.version());
+            assert!(text.starts_with(&line), "{line} of {text:?}");
+            assert_eq!(request.headers().contains_key("host"), text.contains("Host"), "{text:?}");
+            let trailers = usize::from(text.contains("Sum"));
+            assert_eq!(body(&mut wire), Ok((expected.to_owned(), trailers)), "{text:?}");
+            assert!(wire.is_between_requests());
+        }
+        assert!(next(&mut wire).is_none() && !wire.has_received());
+    }
+}
+
+#[tokio::test]
+async fn what_is_malformed_is_refused_in_its_turn() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for before in 0..4 {
+        let sound = MESSAGES[1].0.repeat(before);
+        let sent = format!("{sound}GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n{}", MESSAGES[0].0);
+        let mut wire = wire_of(sent.as_bytes(), &mut random);
+        for _ in 0..before {
+            assert!(matches!(next(&mut wire), Some(Next::Request(..))));
+            body(&mut wire).unwrap();
+        }
+        let Some(Next::Refused(refused)) = next(&mut wire) else { panic!("taken for a sound request") };
+        assert_eq!(refused.refusal, Refusal::bad("more than one Host"));
+        assert!(refused.start.starts_with(b"GET / HTTP/1.1\r\n"));
+        assert!(!wire.is_between_requests(), "nothing behind it is read");
+    }
+}
+
+#[tokio::test]
+async fn a_body_breaks_off_for_good_where_it_is_malformed() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let sent = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokx\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut wire = wire_of(sent.as_bytes(), &mut random);
+    assert!(matches!(next(&mut wire), Some(Next::Request(..))));
+    for _ in 0..3 {
+        assert_eq!(body(&mut wire), Err(BodyError::Malformed));
+    }
+    assert!(!wire.is_between_requests());
+}
+
+#[tokio::test]
+async fn a_body_is_that_of_its_own_request_only() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut wire = wire_of(MESSAGES[1].0.repeat(2).as_bytes(), &mut random);
+    assert!(matches!(next(&mut wire), Some(Next::Request(..))));
+    body(&mut wire).unwrap();
+    assert!(matches!(next(&mut wire), Some(Next::Request(..))));
+    let stale = wire.poll_body(&mut Context::from_waker(Waker::noop()), 1);
+    assert!(matches!(stale, Poll::Ready(Some(Err(BodyError::ClientGone)))));
+    assert_eq!(body(&mut wire).unwrap().0, MESSAGES[1].1);
+}
+
+#[tokio::test]
+async fn what_has_arrived_of_an_unwanted_body_is_skipped() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for (text, _) in MESSAGES {
+        let mut wire = wire_of(text.repeat(2).as_bytes(), &mut random);
+        for _ in 0..2 {
+            assert!(matches!(next(&mut wire), Some(Next::Request(..))), "{text:?}");
+            wire.skip_body(&mut Context::from_waker(Waker::noop()));
+            assert!(wire.is_between_requests(), "{text:?}");
+        }
+        let mut wire = wire_of(&text.as_bytes()[..text.len() - 1], &mut random);
+        if matches!(next(&mut wire), Some(Next::Request(..))) {
+            wire.skip_body(&mut Context::from_waker(Waker::noop()));
+            assert!(!wire.is_between_requests(), "{text:?}");
+        }
+    }
+}
