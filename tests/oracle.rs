@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
 use std::ops::Range;
 use thrust::message::{
     chunked::Chunked,
@@ -49,8 +51,26 @@ fn a_head_that_is_let_through_is_read_the_same_by_the_library() {
         assert_eq!(framing(request.headers), Some(head.framing), "another framing: {shown:?}");
         let hosts = request.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("host")).count();
         assert!(hosts == 1 || (hosts == 0 && request.version == Some(0)), "{hosts} hosts: {shown:?}");
+        let made = head.request(&Bytes::copy_from_slice(&bytes), &places, HeaderMap::new()).unwrap();
+        assert_eq!(request_of(&request), described(&made), "another request: {shown:?}");
     }
     assert!(accepted > ROUNDS / 20, "too few to learn from: {accepted}");
+}
+
+/// Its method, target and fields in the order in which a map has them.
+fn request_of(request: &httparse::Request<'_, '_>) -> String {
+    let mut fields = HeaderMap::new();
+    for field in request.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).unwrap();
+        fields.append(name, HeaderValue::from_bytes(field.value).unwrap());
+    }
+    let target: Uri = request.path.unwrap().parse().unwrap();
+    format!("{} {target} {} {fields:?}", request.method.unwrap(), request.version.unwrap())
+}
+
+fn described(request: &Request<()>) -> String {
+    let version = u8::from(request.version() == Version::HTTP_11);
+    format!("{} {} {version} {:?}", request.method(), request.uri(), request.headers())
 }
 
 #[test]

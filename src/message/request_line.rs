@@ -1,6 +1,6 @@
 //! The strict reading of a request line (RFC 9112 §3).
 
-use super::{Refusal, host};
+use super::{Refusal, head::all, host};
 use http::{Method, StatusCode};
 
 /// Longest method in bytes; the longest registered one has 17.
@@ -94,7 +94,7 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), Refusal> {
         _ => absolute_form_path(target).ok_or(Refusal::bad("malformed request target"))?,
     };
     let (path, query) = path.split_at(memchr::memchr(b'?', path).unwrap_or(path.len()));
-    let sound = path.iter().all(|&b| is_path_byte(b)) && query.iter().all(|&b| is_query_byte(b));
+    let sound = all(path, is_path_byte) && all(query, is_query_byte);
     if sound { Ok(()) } else { Err(Refusal::bad("malformed request target")) }
 }
 
@@ -116,12 +116,12 @@ fn is_method_byte(b: u8) -> bool {
 
 /// Visible ASCII without what browsers encode and the library's URI type refuses.
 fn is_path_byte(b: u8) -> bool {
-    is_query_byte(b) && !matches!(b, b'`' | b'\\')
+    is_query_byte(b) & !matches!(b, b'`' | b'\\')
 }
 
 /// More than RFC 3986 §3.4 allows, but all that browsers send as it is. `#` would be cut off by the library.
 fn is_query_byte(b: u8) -> bool {
-    b.is_ascii_graphic() && !matches!(b, b'"' | b'#' | b'<' | b'>')
+    b.is_ascii_graphic() & !matches!(b, b'"' | b'#' | b'<' | b'>')
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ enum Rest {
 }
 
 /// What a client sends.
+#[expect(clippy::large_enum_variant, reason = "made once a request, and taken apart at once")]
 pub(super) enum Next {
     /// A request, whose body may be still to come.
     Request(Request<()>, Head),
