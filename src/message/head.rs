@@ -38,6 +38,8 @@ pub struct Head {
     pub persists: bool,
     /// Whether the client waits for 100 before it sends the body (RFC 9110 §10.1.1).
     pub expects_continue: bool,
+    /// Whether the client takes fields behind a response's body (RFC 9110 §10.1.4).
+    pub takes_trailers: bool,
     line: RequestLine,
 }
 
@@ -153,6 +155,7 @@ struct Fields {
     upgrade: bool,
     connection: Options,
     expects_continue: bool,
+    takes_trailers: bool,
 }
 
 /// What `Connection` names.
@@ -187,6 +190,10 @@ impl Fields {
             return Err(Refusal::bad("control or non-ASCII character in a header value"));
         }
         match name.len() {
+            2 if name.eq_ignore_ascii_case(b"te") => {
+                self.takes_trailers |= list(value).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+                Ok(())
+            }
             4 if name.eq_ignore_ascii_case(b"host") => self.add_host(value),
             7 if name.eq_ignore_ascii_case(b"upgrade") => {
                 self.upgrade = true;
@@ -266,6 +273,7 @@ impl Fields {
             upgrade: version_11 && self.upgrade && self.connection.upgrade && !has_body,
             persists: !self.connection.close && (version_11 || self.connection.keep_alive),
             expects_continue: version_11 && self.expects_continue && has_body,
+            takes_trailers: self.takes_trailers,
             line,
         })
     }

@@ -22,17 +22,17 @@ fn pairs(out: &mut Vec<u8>, record: &Record, format: Format, stamp: &mut Stamp) 
     pairs.text("path", record.target.path());
     pairs.number("status", record.logged_status());
     pairs.number("dur", record.duration.as_millis() as u64);
-    pairs.text("method", record.method.as_ref().map_or("", Method::as_str).as_bytes());
+    pairs.word("method", record.method.as_ref().map_or("", Method::as_str).as_bytes());
     // As Go has it: -1 is a body of unknown length.
     pairs.number("req_content_length", record.request_length.map_or(-1, |length| length as i64));
     pairs.text("req_content_type", header(&record.request_type));
     pairs.number("resp_content_length", record.response_length);
     pairs.text("resp_content_type", header(&record.response_type));
-    pairs.text("remote_addr", Address::new(record.remote).as_bytes());
+    pairs.word("remote_addr", Address::new(record.remote).as_bytes());
     pairs.text("user_agent", header(&record.user_agent));
-    pairs.text("cache", record.cache.as_bytes());
+    pairs.word("cache", record.cache.as_bytes());
     pairs.text("query", record.target.query().unwrap_or_default());
-    pairs.text("proto", record.version.map_or(b"", protocol));
+    pairs.word("proto", record.version.map_or(b"", protocol));
     pairs.text("host", header(&record.host));
     pairs.text("request_id", header(&record.request_id));
     pairs.number("dur_us", record.duration.as_micros() as u64);

@@ -49,7 +49,7 @@ impl<'a> Pairs<'a> {
         self.out.extend_from_slice(quote);
         stamp.rfc3339(self.out, at);
         self.out.extend_from_slice(quote);
-        self.text("level", level.as_bytes());
+        self.word("level", level.as_bytes());
         self.text("msg", message);
     }
 
@@ -58,6 +58,19 @@ impl<'a> Pairs<'a> {
     pub fn text(&mut self, name: &str, value: &[u8]) {
         self.name(name);
         if self.json { escape::json(self.out, value) } else { escape::logfmt(self.out, value) }
+    }
+
+    /// A word of ours, without a space or anything else that would have to be escaped.
+    #[inline(always)]
+    pub fn word(&mut self, name: &str, word: &[u8]) {
+        self.name(name);
+        if self.json || word.is_empty() {
+            self.out.push(b'"');
+            self.out.extend_from_slice(word);
+            self.out.push(b'"');
+        } else {
+            self.out.extend_from_slice(word);
+        }
     }
 
     /// A whole number.
@@ -120,13 +133,18 @@ mod tests {
             pairs.float("half", 0.5);
             pairs.float("none", f64::NAN);
             pairs.bool("yes", true);
+            pairs.word("word", b"one");
+            pairs.word("no_word", b"");
             pairs.end();
             String::from_utf8_lossy(&out).into_owned()
         };
         assert_eq!(
             line(Format::Json),
-            "{\"text\":\"a b\",\"number\":-1,\"half\":0.5,\"none\":\"NaN\",\"yes\":true}\n"
+            "{\"text\":\"a b\",\"number\":-1,\"half\":0.5,\"none\":\"NaN\",\"yes\":true,\"word\":\"one\",\"no_word\":\"\"}\n"
         );
-        assert_eq!(line(Format::Logfmt), "text=\"a b\" number=-1 half=0.5 none=NaN yes=true\n");
+        assert_eq!(
+            line(Format::Logfmt),
+            "text=\"a b\" number=-1 half=0.5 none=NaN yes=true word=one no_word=\"\"\n"
+        );
     }
 }

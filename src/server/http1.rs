@@ -8,7 +8,7 @@ use super::{
     outgoing::{Broken, Buffers, Outgoing},
     wire::{Next, Wire},
 };
-use crate::message::{Handler, Refused, Reply, Tunnel, head::Head, hop};
+use crate::message::{Handler, Refused, Reply, Tunnel, head::Head, places::Places};
 use http::{HeaderMap, Method, Request, Response, Version, header};
 use http_body::Body;
 use std::{
@@ -60,6 +60,7 @@ struct Conversation<'a, S, H> {
     buffers: Buffers,
     /// The memory of the last response's header, for the next request's.
     headers: HeaderMap,
+    places: Places,
 }
 
 /// What is known of a request while it is answered.
@@ -72,7 +73,13 @@ struct Asked {
 
 impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     fn new(session: &'a mut Session<H>, wire: &'a Arc<Mutex<Wire<S>>>) -> Self {
-        Self { session, wire, buffers: Buffers::default(), headers: HeaderMap::new() }
+        Self {
+            session,
+            wire,
+            buffers: Buffers::default(),
+            headers: HeaderMap::new(),
+            places: Places::default(),
+        }
     }
 
     fn wire(&self) -> MutexGuard<'a, Wire<S>> {
@@ -98,7 +105,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     /// Ready with the next request, or with `None` when the client has been quiet for so long that nobody need wait here.
     fn poll_next(&mut self, cx: &mut Context<'_>, mut clock: Pin<&mut Sleep>) -> Poll<Option<Next>> {
         let mut wire = self.wire();
-        if let Poll::Ready(next) = wire.poll_request(cx, &mut self.headers) {
+        if let Poll::Ready(next) = wire.poll_request(cx, &mut self.headers, &mut self.places) {
             return Poll::Ready(Some(next));
         }
         if wire.has_received() {
@@ -158,15 +165,13 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         let (mut parts, body) = response.into_parts();
         let length = body.size_hint().exact();
         let framing = Framing::of(&asked.method, asked.version, &parts, length);
+        let is_last = parts.headers.remove(header::CONNECTION).is_some();
         let persists = asked.persists
             && framing != Framing::Close
-            && !parts.headers.contains_key(header::CONNECTION)
+            && !is_last
             && self.session.seat.stage() == Stage::Serving;
-        if !switches {
-            parts.headers.remove(header::CONNECTION);
-        }
         let connection = match asked.version {
-            _ if switches => None,
+            _ if switches => Some("upgrade"),
             _ if !persists => Some("close"),
             Version::HTTP_10 => Some("keep-alive"),
             _ => None,
@@ -223,12 +228,11 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
 
 impl Asked {
     fn of(request: &Request<()>, head: &Head) -> Self {
-        let mut te = request.headers().get_all(header::TE).iter();
         Self {
             method: request.method().clone(),
             version: request.version(),
             persists: head.persists,
-            takes_trailers: te.any(|value| hop::lists(value, "trailers")),
+            takes_trailers: head.takes_trailers,
         }
     }
 

@@ -121,11 +121,16 @@ impl<S: Transport> Wire<S> {
         Some((self.socket.take()?, mem::take(&mut self.received)))
     }
 
-    /// Reads the next request's head. Its fields take the place, and the memory, of those in `headers`.
-    pub(super) fn poll_request(&mut self, cx: &mut Context<'_>, headers: &mut HeaderMap) -> Poll<Next> {
+    /// Reads the next request's head. Its fields take the place, and the memory, of those in `headers`; `places` is memory, too.
+    pub(super) fn poll_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        headers: &mut HeaderMap,
+        places: &mut Places,
+    ) -> Poll<Next> {
         loop {
             if mem::take(&mut self.is_fresh) {
-                match self.read_head(headers) {
+                match self.read_head(headers, places) {
                     Ok(None) => {}
                     Ok(Some((request, head))) => return Poll::Ready(Next::Request(request, head)),
                     Err(refusal) => return Poll::Ready(Next::Refused(self.refuse(refusal))),
@@ -151,17 +156,20 @@ impl<S: Transport> Wire<S> {
         Refused { refusal, start: start.into() }
     }
 
-    fn read_head(&mut self, headers: &mut HeaderMap) -> Result<Option<(Request<()>, Head)>, Refusal> {
+    fn read_head(
+        &mut self,
+        headers: &mut HeaderMap,
+        places: &mut Places,
+    ) -> Result<Option<(Request<()>, Head)>, Refusal> {
         // One empty line before a request is ignored (RFC 9112 §2.2).
         let skipped = if self.received.starts_with(b"\r\n") { 2 } else { 0 };
         if matches!(self.received[skipped..], [] | [b'\r']) {
             return Ok(None);
         }
-        let mut places = Places::default();
-        let Some(head) = head::read(&self.received[skipped..], &mut places)? else { return Ok(None) };
+        let Some(head) = head::read(&self.received[skipped..], places)? else { return Ok(None) };
         self.received.advance(skipped);
         let bytes = self.received.split_to(head.len).freeze();
-        let request = head.request(&bytes, &places, mem::take(headers))?;
+        let request = head.request(&bytes, places, mem::take(headers))?;
         self.rest = match head.framing {
             Framing::Length(0) => Rest::Nothing,
             Framing::Length(length) => Rest::Length(length),

@@ -70,7 +70,8 @@ fn wire_of(bytes: &[u8], random: &mut fastrand::Rng) -> Wire<Pieces> {
 }
 
 fn next(wire: &mut Wire<Pieces>) -> Option<Next> {
-    match wire.poll_request(&mut Context::from_waker(Waker::noop()), &mut HeaderMap::new()) {
+    let mut cx = Context::from_waker(Waker::noop());
+    match wire.poll_request(&mut cx, &mut HeaderMap::new(), &mut Places::default()) {
         Poll::Ready(next) => Some(next),
         Poll::Pending => None,
     }
