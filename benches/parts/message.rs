@@ -73,7 +73,7 @@ fn forward() -> impl Fn(&mut HeaderMap) {
     let connection = ConnectionInfo::new((Ipv4Addr::LOCALHOST, 50_000).into(), local, Scheme::Http);
     move |headers| {
         let client = forwarded::client(headers, &Trust::Everyone, connection.peer);
-        let mut added = Vec::with_capacity(8);
+        let mut added = Vec::with_capacity(384);
         forwarded::extend(headers, &mut added, &connection, client);
         black_box(added);
     }

@@ -1,16 +1,10 @@
 //! Who the client is: `X-Forwarded-*`, and whom to believe about it.
 
-use super::{ConnectionInfo, Scheme, host};
+use super::{ConnectionInfo, Scheme, host, write};
 use bytes::BytesMut;
-use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{self, Entry},
-};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
-
-/// A header field.
-pub type Field = (HeaderName, HeaderValue);
 
 /// Whose `X-Forwarded-*` headers are believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +29,7 @@ impl Trust {
 }
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Whether this field tells who the client is, so that it is worth nothing from a peer that is not trusted.
 pub fn is_claim(name: &str) -> bool {
@@ -118,42 +109,68 @@ pub fn tell_scheme(headers: &mut HeaderMap, connection: &ConnectionInfo) {
     }
 }
 
-/// Adds `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker, where they are not there. Claims of a peer
-/// that is not trusted must be gone already (see [`is_claim`]): what is still there is believed and extended.
-pub fn extend(headers: &mut HeaderMap, added: &mut Vec<Field>, connection: &ConnectionInfo, client: IpAddr) {
+/// Adds `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker, where they are not there, as lines behind
+/// the header. Claims of a peer that is not trusted must be gone already (see [`is_claim`]): what is still there is believed and
+/// extended.
+pub fn extend(headers: &mut HeaderMap, added: &mut Vec<u8>, connection: &ConnectionInfo, client: IpAddr) {
     let peer = &connection.peer_value;
-    match headers.entry(FOR) {
-        Entry::Vacant(_) => added.push((FOR, peer.clone())),
-        Entry::Occupied(mut chain) => drop(chain.insert(joined(chain.iter(), peer))),
-    }
-    let host = headers.get(header::HOST);
-    let named = headers.get(HOST);
-    let scheme = headers.get(PROTO);
-    let is_encrypted = match scheme {
+    let said = Said::by(headers);
+    let is_encrypted = match said.proto {
         Some(scheme) => scheme.as_bytes().eq_ignore_ascii_case(b"https"),
         None => connection.scheme == Scheme::Https,
     };
-    if !headers.contains_key(PORT) {
-        added.push((PORT, public_port(named.or(host), is_encrypted)));
+    if !said.port {
+        let port = said.forwarded_host.or(said.host).and_then(|host| host::port(host.as_bytes()));
+        let port = port.unwrap_or(if is_encrypted { 443 } else { 80 });
+        write::field(added, "x-forwarded-port", itoa::Buffer::new().format(port).as_bytes());
     }
-    if named.is_none() {
-        added.extend(host.map(|host| (HOST, host.clone())));
+    if let (None, Some(host)) = (said.forwarded_host, said.host) {
+        write::field(added, "x-forwarded-host", host.as_bytes());
     }
-    if scheme.is_none() {
-        added.push((PROTO, HeaderValue::from_static(if is_encrypted { "https" } else { "http" })));
+    if said.proto.is_none() {
+        write::field(added, "x-forwarded-proto", if is_encrypted { b"https" } else { b"http" });
     }
-    if !headers.contains_key(REAL_IP) {
-        let value = if client == connection.peer { peer.clone() } else { address_value(client) };
-        added.push((REAL_IP, value));
+    if !said.real_ip {
+        let other = (client != connection.peer).then(|| address_value(client));
+        write::field(added, "x-real-ip", other.as_ref().unwrap_or(peer).as_bytes());
+    }
+    if said.forwarded_for {
+        let chain = joined(headers.get_all(FOR).iter(), peer);
+        headers.insert(FOR, chain);
+    } else {
+        write::field(added, "x-forwarded-for", peer.as_bytes());
     }
 }
 
-/// The port in the URL that the visitor sees: the one that the host names, or the scheme's own. (Never the port this
+/// What a request says already. Found in one pass: this is on every request's way, and each search would cost as much.
+///
+/// (The port is the one in the URL that the visitor sees: that which the host names, or the scheme's own. Never the port this
 /// program listens on, which a visitor behind a proxy or a published container port has nothing to do with.)
-fn public_port(host: Option<&HeaderValue>, is_encrypted: bool) -> HeaderValue {
-    match host.and_then(|host| host::port(host.as_bytes())) {
-        Some(port) => HeaderValue::from(port),
-        None => HeaderValue::from_static(if is_encrypted { "443" } else { "80" }),
+#[derive(Default)]
+struct Said<'a> {
+    host: Option<&'a HeaderValue>,
+    forwarded_host: Option<&'a HeaderValue>,
+    proto: Option<&'a HeaderValue>,
+    port: bool,
+    real_ip: bool,
+    forwarded_for: bool,
+}
+
+impl<'a> Said<'a> {
+    fn by(headers: &'a HeaderMap) -> Self {
+        let mut said = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "host" => _ = said.host.get_or_insert(value),
+                "x-forwarded-host" => _ = said.forwarded_host.get_or_insert(value),
+                "x-forwarded-proto" => _ = said.proto.get_or_insert(value),
+                "x-forwarded-port" => said.port = true,
+                "x-real-ip" => said.real_ip = true,
+                "x-forwarded-for" => said.forwarded_for = true,
+                _ => {}
+            }
+        }
+        said
     }
 }
 
@@ -187,12 +204,16 @@ mod tests {
     use super::*;
     use crate::message::testing::map;
 
+    const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
     /// The header as the worker gets it.
     fn extended(mut headers: HeaderMap, connection: &ConnectionInfo, client: IpAddr) -> HeaderMap {
         let mut added = Vec::new();
         extend(&mut headers, &mut added, connection, client);
-        for (name, value) in added {
-            assert!(headers.insert(&name, value).is_none(), "{name} is there already");
+        for line in String::from_utf8(added).unwrap().lines() {
+            let (name, value) = line.split_once(": ").unwrap();
+            let name = HeaderName::try_from(name).unwrap();
+            assert!(headers.insert(&name, value.parse().unwrap()).is_none(), "{name} is there already");
         }
         headers
     }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     cache::{Entry, Kept, Origin, Permit, Status},
     files::{self, OpenFile},
-    message::{conditional, forwarded::Field},
+    message::conditional,
     upstream::{ResponseBody, Upstream, UpstreamError},
 };
 use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts, response};
@@ -59,7 +59,7 @@ pub(super) struct Fill {
     /// The fields that the worker gets.
     pub(super) headers: HeaderMap,
     /// And some more.
-    pub(super) added: Vec<Field>,
+    pub(super) added: Vec<u8>,
 }
 
 impl Fill {

@@ -8,21 +8,15 @@ use super::{
 };
 use crate::{
     files,
-    message::{
-        Refusal,
-        forwarded::{self, Field},
-        hop,
-    },
+    message::{Refusal, forwarded, hop, write},
 };
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use std::{net::SocketAddr, time::UNIX_EPOCH};
 
-/// As many fields are added at most.
-const ADDED: usize = 8;
+/// Room for all lines that are usually added.
+const ADDED: usize = 384;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const SENDFILE_TYPE: HeaderName = HeaderName::from_static("x-sendfile-type");
 const REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 
 /// Removes what must not be passed on, and what only a trusted peer may claim; from here on the header can be believed.
@@ -51,20 +45,20 @@ pub(super) fn cleanse(
     Ok(())
 }
 
-/// What the application wants to know beyond the request as it came. In the request only what is there already is edited: to
-/// put a field into a header costs more than to write it behind.
-pub(super) fn dress(headers: &mut HeaderMap, exchange: &mut Exchange, files: &files::Options) -> Vec<Field> {
+/// What the application wants to know beyond the request as it came, as lines. In the request only what is there already is
+/// edited: to put a field into a header costs more than to write it behind.
+pub(super) fn dress(headers: &mut HeaderMap, exchange: &mut Exchange, files: &files::Options) -> Vec<u8> {
     let mut added = Vec::with_capacity(ADDED);
     if files.send_file {
-        added.push((SENDFILE_TYPE, files.send_file_header.spelled.clone()));
+        write::field(&mut added, "x-sendfile-type", files.send_file_header.spelled.as_bytes());
     }
     forwarded::extend(headers, &mut added, exchange.connection(), exchange.client());
     if !headers.contains_key(REQUEST_START) {
-        added.push((REQUEST_START, request_start(exchange)));
+        write::field(&mut added, REQUEST_START.as_str(), &request_start(exchange));
     }
     let id = headers.get(REQUEST_ID).cloned().unwrap_or_else(|| {
         let id = request_id();
-        added.push((REQUEST_ID, id.clone()));
+        write::field(&mut added, REQUEST_ID.as_str(), id.as_bytes());
         id
     });
     exchange.name(id);
@@ -108,10 +102,9 @@ fn set_target(request: &mut Request<RequestBody>, local: SocketAddr) -> Result<(
 }
 
 /// When the request arrived, in the form that application monitors read to know how long it has queued.
-fn request_start(exchange: &Exchange) -> HeaderValue {
+fn request_start(exchange: &Exchange) -> Vec<u8> {
     let millis = exchange.started().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    let text = [b"t=", itoa::Buffer::new().format(millis).as_bytes()].concat();
-    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or_else(|_| HeaderValue::from_static("t=0"))
+    [b"t=", itoa::Buffer::new().format(millis).as_bytes()].concat()
 }
 
 /// A random UUID (RFC 9562 §5.4). It is a name, not a secret.

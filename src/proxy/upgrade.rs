@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     files,
-    message::{forwarded::Field, hop},
+    message::hop,
     upstream::{Upstream, UpstreamError},
 };
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -33,7 +33,7 @@ pub(super) async fn fetch(
     files: &Arc<files::Options>,
     exchange: &mut Exchange,
     mut request: Request<RequestBody>,
-    added: &[Field],
+    added: &[u8],
     protocol: HeaderValue,
 ) -> Result<Answer, Failure> {
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

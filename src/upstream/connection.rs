@@ -11,7 +11,7 @@ use super::{
     socket::{Reader, Socket, Writer},
     upload::{OnContinue, Upload},
 };
-use crate::message::{BodyError, forwarded::Field};
+use crate::message::BodyError;
 use atomic_waker::AtomicWaker;
 use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode, request::Parts};
@@ -100,7 +100,7 @@ impl Connection {
     pub(super) async fn send<B>(
         mut self: Box<Self>,
         parts: &mut Parts,
-        added: &[Field],
+        added: &[u8],
         body: Option<B>,
         pool: &Arc<Pool>,
     ) -> Result<Response<ResponseBody>, UpstreamError>

@@ -15,7 +15,7 @@ pub use connection::Switched;
 pub use error::UpstreamError;
 pub use upload::OnContinue;
 
-use crate::message::{BodyError, forwarded::Field};
+use crate::message::BodyError;
 use bytes::Bytes;
 use connection::{Connection, Line};
 use http::{Method, Request, Response};
@@ -113,7 +113,7 @@ impl Upstream {
         self.inner.reach.worker_gone();
     }
 
-    /// Sends a request with some more fields, and waits for the response's head, however long the worker takes for it.
+    /// Sends a request with some more lines in its header, and waits for the response's head, however long the worker takes for it.
     ///
     /// A request is sent a second time only if it is idempotent and has no body (RFC 9110 §9.2.2) and was sent on a
     /// connection that had been idle, or while the worker restarts: then the worker closed the connection in that moment,
@@ -121,7 +121,7 @@ impl Upstream {
     pub async fn send<B>(
         &self,
         request: Request<B>,
-        added: &[Field],
+        added: &[u8],
     ) -> Result<Response<ResponseBody>, UpstreamError>
     where
         B: Body<Data = Bytes, Error = BodyError> + Send + Unpin + 'static,

@@ -1,7 +1,7 @@
 //! A request on its way to the worker.
 
 use super::{connection::Line, socket::Writer};
-use crate::message::{BodyError, forwarded::Field, write};
+use crate::message::{BodyError, write};
 use bytes::{Buf, Bytes};
 use http::{Extensions, HeaderMap, header, request::Parts};
 use http_body::{Body, Frame};
@@ -72,7 +72,7 @@ where
     /// `scratch` is room for the head.
     pub(super) fn new(
         parts: &Parts,
-        added: &[Field],
+        added: &[u8],
         body: Option<B>,
         mut scratch: Vec<u8>,
         line: Arc<Line>,
@@ -223,7 +223,7 @@ where
 }
 
 /// The request line and the fields (RFC 9112 §3.2.1: origin-form). `framing` is that of the body, if there is one.
-fn write_head(out: &mut Vec<u8>, parts: &Parts, added: &[Field], framing: Option<&Framing>) {
+fn write_head(out: &mut Vec<u8>, parts: &Parts, added: &[u8], framing: Option<&Framing>) {
     out.extend_from_slice(parts.method.as_str().as_bytes());
     out.push(b' ');
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -240,9 +240,7 @@ fn write_head(out: &mut Vec<u8>, parts: &Parts, added: &[Field], framing: Option
             write::field(out, name.as_str(), value.as_bytes());
         }
     }
-    for (name, value) in added {
-        write::field(out, name.as_str(), value.as_bytes());
-    }
+    out.extend_from_slice(added);
     match framing {
         Some(Framing::Length(length)) => {
             write::content_length(out, *length);
