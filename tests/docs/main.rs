@@ -28,6 +28,7 @@ mod files;
 mod follow;
 mod links;
 mod page;
+mod reasons;
 mod session;
 mod settings;
 mod shown;
