@@ -1,8 +1,12 @@
 //! The command line: `thrust [options] COMMAND [ARG…]`.
 //!
-//! Everything from the first word that is no option is the worker's command, passed on untouched.
+//! Everything from the first word that is no option is the worker's command, passed on untouched; but for the word `explain`
+//! alone, which is a command of our own where no `--` stands before it.
 
-use crate::config::{Config, render};
+use crate::{
+    config::{Config, render},
+    explain::Question,
+};
 use std::{
     ffi::{OsStr, OsString},
     fmt,
@@ -24,6 +28,10 @@ pub enum Action {
     Version,
     /// Print the configuration ([`check`]) where it holds, certificate files included; start nothing.
     Check,
+    /// Print how `thrust explain` is used ([`help_of_explain`]).
+    HelpOfExplain,
+    /// Ask the thrust that runs here, and print its answer.
+    Explain(Question),
     /// Run, with this command as the worker; it may be empty only where [`needs_command`] does not object.
     Run(Vec<OsString>),
 }
@@ -36,20 +44,49 @@ pub struct UsageError(String);
 ///
 /// # Errors
 ///
-/// An option that there is not.
+/// An option that there is not, or a question that cannot be asked.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, UsageError> {
     let mut arguments = arguments.into_iter().peekable();
     let mut asked = None;
     while let Some(option) = arguments.next_if(|argument| is_option(argument)) {
         match option.to_str() {
-            Some("--") => break,
+            Some("--") => return Ok(asked.unwrap_or_else(|| Action::Run(arguments.collect()))),
             Some("--help" | "-h") => return Ok(Action::Help),
             Some("--version" | "-V") => asked = Some(Action::Version),
             Some("--check") => asked = asked.or(Some(Action::Check)),
             _ => return Err(UsageError::unknown_option(&option)),
         }
     }
-    Ok(asked.unwrap_or_else(|| Action::Run(arguments.collect())))
+    match asked {
+        Some(asked) => Ok(asked),
+        None if arguments.next_if(|word| word == "explain").is_some() => explain(arguments),
+        None => Ok(Action::Run(arguments.collect())),
+    }
+}
+
+/// Reads what follows `explain`.
+fn explain(arguments: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
+    let unclear = |what: &str| UsageError(format!("thrust explain: {what}.\n{EXPLAIN_USAGE}"));
+    let (mut asked, mut fields) = (None, Vec::new());
+    let mut arguments = arguments.map(OsString::into_string);
+    while let Some(argument) = arguments.next() {
+        let argument = argument.map_err(|_| unclear("its arguments are text"))?;
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(Action::HelpOfExplain),
+            "-H" | "--header" => match arguments.next() {
+                Some(Ok(field)) => fields.push(field),
+                _ => return Err(unclear("-H needs a field: -H 'Name: value'")),
+            },
+            option if option.starts_with('-') => {
+                return Err(unclear(&format!("there is no option {option:?}")));
+            }
+            _ if asked.is_some() => return Err(unclear("one path or URL at a time")),
+            _ => asked = Some(argument),
+        }
+    }
+    let asked =
+        asked.ok_or_else(|| unclear("which path or URL? (A worker of that name: thrust -- explain)"))?;
+    Question::new(&asked, &fields).map(Action::Explain).map_err(|what| unclear(&what))
 }
 
 /// Refuses to run without anything to stand in front of.
@@ -77,6 +114,15 @@ pub fn help(out: &mut impl Write) -> io::Result<()> {
     write!(out, "{USAGE}\nSettings (environment variables):\n{VALUES}\n{}", render::help())
 }
 
+/// Writes how `thrust explain` is used.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn help_of_explain(out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{EXPLAIN_USAGE}\n{EXPLAIN_HELP}")
+}
+
 /// Writes program name and version.
 ///
 /// # Errors
@@ -99,9 +145,14 @@ const USAGE: &str = "\
 thrust: the web accelerator that lives inside your application's container
 
 Usage: thrust [options] COMMAND [ARG…]
+       thrust explain [-H 'Name: value'] URL
 
 Starts COMMAND (the worker) and stands in front of it as HTTP server:
   thrust bin/rails server
+Or asks the thrust that runs here why a request is answered as it is, and what to change:
+  thrust explain /assets/application-0f9e8d7c.css     (thrust explain --help says more)
+A worker that is called explain is started by its path, or behind --:
+  thrust ./explain      thrust -- explain
 
 Options:
   -h, --help     print this
@@ -116,6 +167,21 @@ Exit codes: the worker's own; 128+n where signal n ended it.
   78   bad configuration
   126  the command cannot be executed
   127  the command is not found
+thrust explain: 0 when it was answered, 69 when nothing answers, 76 when what does explains nothing.
+";
+
+const EXPLAIN_USAGE: &str = "Usage: thrust explain [-H 'Name: value']… URL";
+
+const EXPLAIN_HELP: &str = "
+Sends the request to the thrust that runs here, which answers it as ever, and prints in words what
+its cache, its encoder and its file server decided, and what to change. Asking twice shows the hit.
+
+  thrust explain /assets/app.css           asks at PORT, as Host localhost
+  thrust explain https://example.com/a     the same, as if kamal-proxy had passed that URL on
+  thrust explain http://localhost:4000/a   asks at that port of this machine
+  -H, --header 'Accept-Encoding: br'       a field of the request, as often as there is need
+
+In a container: docker exec CONTAINER thrust explain /assets/app.css
 ";
 
 const VALUES: &str =
@@ -198,6 +264,39 @@ mod tests {
     }
 
     #[test]
+    fn explain_is_a_command_of_our_own() {
+        let question = |asked: &str, fields: &[&str]| {
+            let fields: Vec<_> = fields.iter().map(|&field| field.to_owned()).collect();
+            Ok(Action::Explain(Question::new(asked, &fields).unwrap()))
+        };
+        assert_eq!(parsed(&["explain", "/a"]), question("/a", &[]));
+        let fields = ["-H", "A: b", "/a", "--header", "C: d"];
+        assert_eq!(parsed(&[&["explain"], &fields[..]].concat()), question("/a", &["A: b", "C: d"]));
+        for help in [&["explain", "--help"][..], &["explain", "/a", "-h"]] {
+            assert_eq!(parsed(help), Ok(Action::HelpOfExplain));
+        }
+        for (wrong, word) in [
+            (&["explain"][..], "which path"),
+            (&["explain", "a"], "begins with /"),
+            (&["explain", "/a", "/b"], "one path"),
+            (&["explain", "-X", "/a"], "\"-X\""),
+            (&["explain", "/a", "-H"], "-H needs"),
+            (&["explain", "/a", "-H", "b"], "Name: value"),
+        ] {
+            let error = parsed(wrong).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains("Usage: thrust explain"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_is_called_explain_can_be_started() {
+        assert_eq!(parsed(&["--", "explain", "/a"]), run(&["explain", "/a"]));
+        assert_eq!(parsed(&["./explain", "/a"]), run(&["./explain", "/a"]));
+        assert_eq!(parsed(&["bin/rails", "explain"]), run(&["bin/rails", "explain"]));
+        assert_eq!(parsed(&["--check", "explain"]), Ok(Action::Check));
+    }
+
+    #[test]
     fn an_unknown_option_is_named_with_a_hint() {
         for option in ["--port=80", "-p", "--checks", "---"] {
             let error = parsed(&[option, "puma"]).unwrap_err().to_string();
@@ -240,8 +339,9 @@ mod tests {
 
     #[test]
     fn help_fits_a_hundred_columns() {
-        let help = written(help);
-        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        for help in [written(help), written(help_of_explain)] {
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! through [`proxy`], whose [`pipeline`](proxy::pipeline) is the product, top to bottom: admitted, prepared for the
 //! worker, sent to it by [`upstream`] over a pooled connection, and its response handed back as it streams in. What both
 //! need to know of HTTP is in [`message`], pure functions and types. [`process`] starts the worker, passes signals on and
-//! reaps; [`config`] reads the environment, [`cli`] the arguments; [`observe`] writes the logs. [`app`] puts all of it
+//! reaps; [`config`] reads the environment, [`cli`] the arguments, [`explain`] asks a thrust that runs; [`observe`] writes the logs. [`app`] puts all of it
 //! together and knows in which order it starts and stops.
 //!
 //! `ARCHITECTURE.md` has the map and the decisions.
@@ -16,6 +16,7 @@ pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod encode;
+pub mod explain;
 pub mod files;
 pub mod https;
 pub mod message;

@@ -13,6 +13,7 @@ use thrust::{
     app,
     cli::{self, Action},
     config::{Config, ConfigErrors, Warning},
+    explain::Question,
     https,
     observe::{self, Observe},
     process,
@@ -32,7 +33,9 @@ fn main() -> ExitCode {
     let code = match action {
         Action::Help => print(|out| cli::help(out)),
         Action::Version => print(|out| cli::version(out)),
+        Action::HelpOfExplain => print(|out| cli::help_of_explain(out)),
         Action::Check => check(),
+        Action::Explain(question) => explain(&question),
         Action::Run(command) => run(command),
     };
     ExitCode::from(code)
@@ -53,6 +56,17 @@ fn check() -> u8 {
             print(|out| cli::check(&config, out))
         }
         Err(errors) => misconfigured(&errors),
+    }
+}
+
+fn explain(question: &Question) -> u8 {
+    let config = match configuration() {
+        Ok((config, _)) => config,
+        Err(errors) => return misconfigured(&errors),
+    };
+    match question.ask(&config) {
+        Ok(answer) => print(|out| out.write_all(answer.as_bytes())),
+        Err(error) => complain(&error, error.exit_code()),
     }
 }
 

@@ -41,7 +41,7 @@ pub use origin::Origin;
 pub use permit::{Kept, Passed, Permit};
 pub use reason::Reason;
 pub use serve::{Served, Wanted, serve};
-pub use status::Status;
+pub use status::{Forward, Status};
 pub use touched::Touched;
 pub use watch::Watch;
 

@@ -34,17 +34,48 @@ const BOUND_TO_ENCODING: [HeaderName; 6] = [
     HeaderName::from_static("repr-digest"),
 ];
 
+/// Why a response is sent as it is, whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Its status has no body, or only a part of one.
+    Status,
+    /// It is shorter than [`SHORTEST`].
+    Short,
+    /// It has no type, or one whose bodies hardly become smaller.
+    Type,
+    /// It is a part, whatever its status.
+    Part,
+    /// The worker has encoded it.
+    Encoded,
+    /// Its `Cache-Control` says `no-transform` (RFC 9111 §5.2.2.6), or cannot be read.
+    NoTransform,
+}
+
 /// Whether a response with this head can be sent in an encoding that the client has a say in: it has a whole body of a type
 /// that is worth it and has not been encoded, long enough where its `length` in bytes is known, and `no-transform` does not
-/// forbid it (RFC 9111 §5.2.2.6).
+/// forbid it.
 pub fn is_encodable(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> bool {
-    has_body(status)
-        && status != StatusCode::PARTIAL_CONTENT
-        && length.is_none_or(|length| length >= SHORTEST)
-        && single(headers, header::CONTENT_TYPE).is_some_and(|kind| is_compressible(kind.as_bytes()))
-        && !headers.contains_key(header::CONTENT_RANGE)
-        && !is_encoded(headers)
-        && !forbids_transformation(headers)
+    obstacle(status, headers, length).is_none()
+}
+
+/// What keeps a response from being encoded; the first that is found.
+pub fn obstacle(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> Option<Obstacle> {
+    let is_worth_it = |kind: &HeaderValue| is_compressible(kind.as_bytes());
+    if !has_body(status) || status == StatusCode::PARTIAL_CONTENT {
+        Some(Obstacle::Status)
+    } else if length.is_some_and(|length| length < SHORTEST) {
+        Some(Obstacle::Short)
+    } else if !single(headers, header::CONTENT_TYPE).is_some_and(is_worth_it) {
+        Some(Obstacle::Type)
+    } else if headers.contains_key(header::CONTENT_RANGE) {
+        Some(Obstacle::Part)
+    } else if is_encoded(headers) {
+        Some(Obstacle::Encoded)
+    } else if forbids_transformation(headers) {
+        Some(Obstacle::NoTransform)
+    } else {
+        None
+    }
 }
 
 /// Makes the head of a response that of the same response in an encoding.
@@ -225,6 +256,26 @@ mod tests {
         assert!(!is_encodable(StatusCode::OK, &HeaderMap::new(), LONG), "no type");
         let twice = map(&[("content-type", "text/html"), ("content-type", "text/html")]);
         assert!(!is_encodable(StatusCode::OK, &twice, LONG), "two types");
+    }
+
+    #[test]
+    fn each_obstacle_is_told() {
+        use Obstacle::*;
+        for (status, field, length, expected) in [
+            (200, ("vary", "a"), LONG, None),
+            (304, ("vary", "a"), LONG, Some(Status)),
+            (206, ("vary", "a"), LONG, Some(Status)),
+            (200, ("vary", "a"), Some(1), Some(Short)),
+            (200, ("content-type", "image/png"), LONG, Some(Type)),
+            (200, ("content-range", "bytes 0-1/2"), LONG, Some(Part)),
+            (200, ("content-encoding", "br"), LONG, Some(Encoded)),
+            (200, ("cache-control", "no-transform"), LONG, Some(NoTransform)),
+        ] {
+            let mut headers = map(&[("content-type", "text/html")]);
+            headers.extend(map(&[field]));
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(obstacle(status, &headers, length), expected, "{status} {field:?}");
+        }
     }
 
     #[test]

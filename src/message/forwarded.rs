@@ -45,6 +45,22 @@ pub fn is_claim(name: &str) -> bool {
     matches!(name, "x-real-ip" | "client-ip" | "true-client-ip") || name.starts_with("x-forwarded-")
 }
 
+/// Whether this field says that somebody passes on another's request: whoever asks for themselves has no need of it.
+pub fn names_another(name: &str) -> bool {
+    matches!(
+        name,
+        "forwarded"
+            | "via"
+            | "x-forwarded-for"
+            | "x-real-ip"
+            | "x-client-ip"
+            | "client-ip"
+            | "true-client-ip"
+            | "cf-connecting-ip"
+            | "fly-client-ip"
+    )
+}
+
 /// Fields that can make an application take a request for one with another method.
 pub const METHOD_OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 

@@ -8,13 +8,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 /// `Trailer` stays: it announces fields that are passed on. `TE` stays as `trailers`, the only value a proxy may
 /// pass on, which allows the worker to send trailers.
 pub fn remove(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
-    let goes = |name: &HeaderName| is_hop_by_hop(name.as_str()) || also(name.as_str());
-    if !headers.keys().any(goes) {
-        return;
+    if concerns(headers, &also) {
+        take_out(headers, also);
     }
+}
+
+/// Whether [`remove`] has anything to remove.
+pub fn concerns(headers: &HeaderMap, also: impl Fn(&str) -> bool) -> bool {
+    headers.keys().any(|name| is_hop_by_hop(name.as_str()) || also(name.as_str()))
+}
+
+/// What [`remove`] does where it [`concerns`] the header.
+pub fn take_out(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
     let trailers = headers.get(header::TE).is_some_and(|te| lists(te, "trailers"));
     let named = connection_options(headers);
-    retain(headers, |name| !goes(name) && !named.contains(name));
+    retain(headers, |name| !is_hop_by_hop(name.as_str()) && !also(name.as_str()) && !named.contains(name));
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }

@@ -26,6 +26,7 @@ pub(super) fn tell(
     exchange: &mut Exchange,
 ) -> Response<Source> {
     exchange.cached(status);
+    exchange.note(|trace| trace.came(&response));
     status.write(response.headers_mut());
     response
 }

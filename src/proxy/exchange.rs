@@ -2,6 +2,7 @@
 
 use super::{
     body::{Body, Source},
+    explain::Trace,
     failure::Failure,
 };
 use crate::{
@@ -28,6 +29,8 @@ pub(super) struct Exchange {
     html: Html,
     is_head: bool,
     complete: bool,
+    /// What the journey decides, where somebody wants to know.
+    trace: Option<Box<Trace>>,
 }
 
 /// What the journey comes back with.
@@ -92,6 +95,7 @@ impl Exchange {
             html,
             is_head,
             complete: false,
+            trace: None,
         })
     }
 
@@ -138,11 +142,30 @@ impl Exchange {
     pub(super) fn cached(&mut self, status: &cache::Status) {
         self.record.cache = status.word();
         self.record.cache_reason = status.reason.map(Reason::name);
+        self.note(|trace| trace.cached(status));
     }
 
     /// A file of the public folder is the answer.
     pub(super) fn public_file(&mut self) {
         self.record.cache = "file";
+        self.note(Trace::public_file);
+    }
+
+    /// From here on what is decided is written down.
+    pub(super) fn explain(&mut self, trace: Trace) {
+        self.trace = Some(Box::new(trace));
+    }
+
+    /// Writes down what is decided, where somebody wants to know.
+    pub(super) fn note(&mut self, note: impl FnOnce(&mut Trace)) {
+        if let Some(trace) = &mut self.trace {
+            note(trace);
+        }
+    }
+
+    /// What was written down, where somebody wants to know.
+    pub(super) fn take_trace(&mut self) -> Option<Box<Trace>> {
+        self.trace.take()
     }
 
     /// The head of the worker's response is there.
@@ -152,6 +175,7 @@ impl Exchange {
 
     pub(super) fn fail(&mut self, failure: &Failure) {
         self.record.reason = Some(failure.reason());
+        self.note(|trace| trace.failed(failure));
         failure.report(&self.record);
     }
 

@@ -4,6 +4,7 @@ mod admit;
 mod body;
 mod depart;
 mod exchange;
+mod explain;
 mod failure;
 mod fill;
 mod page;

@@ -87,6 +87,9 @@ impl Proxy {
             let headers = answer.response.headers_mut();
             headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
         }
+        if let Some(trace) = exchange.take_trace() {
+            answer = self.explanation(*trace, answer);
+        }
         exchange.finish(answer)
     }
 
@@ -119,6 +122,7 @@ impl Proxy {
         let response = match lookup {
             Lookup::Stored(entry, status, permit) => {
                 exchange.cached(&status);
+                exchange.note(|trace| trace.found(&entry));
                 let wanted = wish.of_stored(request.headers(), exchange);
                 let response = self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request))?;
                 if let Some(permit) = permit {
@@ -140,7 +144,9 @@ impl Proxy {
             }
             Lookup::Nothing => return Err(Failure::NotStored),
             Lookup::Off => {
-                represent(self.fetch(exchange, request, &mut wish).await?, &wish, &self.encode).await
+                let response = self.fetch(exchange, request, &mut wish).await?;
+                exchange.note(|trace| trace.came(&response));
+                represent(response, &wish, &self.encode).await
             }
         };
         Ok(response.into())
@@ -189,6 +195,7 @@ impl Proxy {
             (file, ..) => file,
         };
         exchange.cached(&status);
+        exchange.note(|trace| trace.found(&entry));
         // It may have been fetched for long.
         let wanted = Wanted { now: Instant::now(), ..wish.of_stored(&request.headers, exchange) };
         let key = || CacheKey::new(&request.headers, CacheKey::target_of(&request.uri));

@@ -1,7 +1,7 @@
 //! The plain port where TLS is on: nothing is served there but what keeps TLS and its surroundings going.
 
-use super::{Body, Proxy, body::Source, exchange::Exchange, failure::Failure};
-use crate::message::{ConnectionInfo, Handler, Refused, Reply, redirect::Redirect};
+use super::{Body, Proxy, body::Source, exchange::Exchange, explain, failure::Failure};
+use crate::message::{ConnectionInfo, Handler, Refused, Reply, Scheme, redirect::Redirect};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -13,7 +13,7 @@ const CHALLENGES: &str = "/.well-known/acme-challenge/";
 /// Answers a challenge by its token.
 pub type Challenges = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Redirects to the TLS port, but for challenges and health checks.
+/// Redirects to the TLS port, but for challenges, health checks, and who asks on this machine why it is as it is.
 pub struct Plain {
     /// Who answers the rest.
     pub proxy: Arc<Proxy>,
@@ -34,6 +34,12 @@ impl Handler for Plain {
         let path = request.uri().path();
         if self.health_path.as_deref() == Some(path) && is_near(connection.peer) {
             return self.proxy.handle(connection, request).await;
+        }
+        if explain::is_asked(connection, &request) {
+            // As it would be answered on the port that serves.
+            let peer = (connection.peer, 0).into();
+            let encrypted = ConnectionInfo::new(peer, connection.local, Scheme::Https);
+            return self.proxy.handle(&Arc::new(encrypted), request).await;
         }
         let mut exchange = Exchange::begin(connection, self.proxy.observe(), &request);
         let response = self.answer(&request).unwrap_or_else(|failure| {

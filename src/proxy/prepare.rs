@@ -1,6 +1,11 @@
 //! The request as the worker gets it.
 
-use super::{Options, RequestBody, exchange::Exchange, failure::Failure};
+use super::{
+    Options, RequestBody,
+    exchange::Exchange,
+    explain::{self, Trace},
+    failure::Failure,
+};
 use crate::{
     files,
     message::{
@@ -29,11 +34,20 @@ pub(super) fn cleanse(
     let connection = exchange.connection();
     let (peer, local) = (connection.peer, connection.local);
     let trusted = options.trust.covers(peer);
-    hop::remove(request.headers_mut(), |name| is_not_for_worker(name, trusted));
+    let stays_here = |name: &str| is_not_for_worker(name, trusted);
+    let mut explains = false;
+    if hop::concerns(request.headers(), stays_here) {
+        // Asked here, since it is among what stays here: nobody else pays for the search.
+        explains = explain::is_asked(exchange.connection(), request);
+        hop::take_out(request.headers_mut(), stays_here);
+    }
     // Here already, and not among what is for the worker only, since the cache's key is made of it.
     forwarded::tell_scheme(request.headers_mut(), connection);
     set_target(request, local)?;
     exchange.identify(forwarded::client(request.headers(), &options.trust, peer));
+    if explains {
+        exchange.explain(Trace::of(request));
+    }
     Ok(())
 }
 
@@ -73,7 +87,7 @@ fn is_not_for_worker(name: &str, trusted: bool) -> bool {
         let plain = name.replace('_', "-");
         return is_not_for_worker(&plain, false) || forwarded::shapes_url(&plain);
     }
-    matches!(name, "proxy" | "forwarded" | "x-sendfile-type")
+    matches!(name, "proxy" | "forwarded" | "x-sendfile-type" | "x-thrust-explain")
         || name.starts_with("x-accel-")
         || (!trusted && forwarded::is_claim(name))
 }
@@ -118,6 +132,8 @@ mod tests {
             "proxy",
             "forwarded",
             "x-sendfile-type",
+            "x-thrust-explain",
+            "x_thrust_explain",
             "x-accel-redirect",
             "x_forwarded_for",
             "x-forwarded_for",

@@ -47,6 +47,7 @@ impl Proxy {
         exchange.public_file();
         Some(match file {
             Public::Shelved(entry) => {
+                exchange.note(|trace| trace.found(&entry));
                 let wanted = wish.of_stored(headers, exchange);
                 self.serve(&entry, None, None, &wanted, || CacheKey::of_file(name))
             }
@@ -54,6 +55,7 @@ impl Proxy {
                 wish.remember(headers);
                 let fingerprinted = self.cache.is_fingerprinted(name);
                 let response = from_disk(found, fingerprinted, headers, wish, self.encode.offer);
+                exchange.note(|trace| trace.came(&response));
                 Ok(represent(response, wish, &self.encode).await)
             }
         })

@@ -32,6 +32,7 @@ mod compression_negotiation;
 mod compression_stored;
 mod deadlines;
 mod exit_codes;
+mod explain;
 mod footprint;
 mod forwarding;
 mod harness;
