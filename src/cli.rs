@@ -66,7 +66,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Us
 
 /// Reads what follows `explain`.
 fn explain(arguments: impl Iterator<Item = OsString>) -> Result<Action, UsageError> {
-    let unclear = |what: &str| UsageError(format!("thrust explain: {what}.\n{EXPLAIN_USAGE}"));
+    let unclear = |what: &str| UsageError(format!("explain: {what}.\n{EXPLAIN_USAGE}"));
     let (mut asked, mut fields) = (None, Vec::new());
     let mut arguments = arguments.map(OsString::into_string);
     while let Some(argument) = arguments.next() {

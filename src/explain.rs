@@ -251,7 +251,7 @@ impl fmt::Display for Unexplained {
                 }
                 write!(
                     f,
-                    "The port is that of {setting}: is it the same as where thrust runs? Run this inside of its \
+                    "The port is set by {setting}: is it the same where thrust runs? Run this inside of its \
                      container,\nor name the port: thrust explain http://localhost:PORT/…"
                 )
             }

@@ -45,20 +45,23 @@ pub fn is_claim(name: &str) -> bool {
     matches!(name, "x-real-ip" | "client-ip" | "true-client-ip") || name.starts_with("x-forwarded-")
 }
 
-/// Whether this field says that somebody passes on another's request: whoever asks for themselves has no need of it.
+/// Whether this field says that somebody passes on another's request. Who asks for themselves may claim another URL, but has
+/// no need of it.
 pub fn names_another(name: &str) -> bool {
     matches!(
         name,
         "forwarded"
             | "via"
-            | "x-forwarded-for"
             | "x-real-ip"
             | "x-client-ip"
+            | "x-cluster-client-ip"
+            | "x-original-forwarded-for"
             | "client-ip"
             | "true-client-ip"
             | "cf-connecting-ip"
             | "fly-client-ip"
-    )
+    ) || name.starts_with("x-envoy-")
+        || (name.starts_with("x-forwarded") && !shapes_url(name))
 }
 
 /// Fields that can make an application take a request for one with another method.
@@ -226,6 +229,30 @@ mod tests {
             headers.iter().any(|(name, _)| shapes_url(name.as_str()))
         };
         assert!(told(Scheme::Https) && !told(Scheme::Http), "the key is made of what shapes the URL");
+    }
+
+    #[test]
+    fn who_passes_on_says_so() {
+        for name in [
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "x-forwarded-for",
+            "x-forwarded-client-cert",
+            "x-envoy-attempt-count",
+        ] {
+            assert!(names_another(name), "{name}");
+        }
+        for name in [
+            "host",
+            "cookie",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x-forwarded-port",
+            "x-thrust-explain",
+        ] {
+            assert!(!names_another(name), "{name}");
+        }
     }
 
     #[test]

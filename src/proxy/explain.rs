@@ -179,6 +179,9 @@ impl Proxy {
         ] {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
+        // After a request that failed there may be none that can be trusted: the connection ends all the same.
+        let end = answer.response.headers().get(header::CONNECTION).cloned();
+        response.headers_mut().extend(end.map(|end| (header::CONNECTION, end)));
         response.into()
     }
 }

@@ -189,6 +189,10 @@ fn the_encoding_is_told_and_why_there_is_none() {
         &explained(&mut stage, ASSET, &[BR, "Range: bytes=0-1"]),
         &["206", "Ranges are of the body as it is"],
     );
+    let mut careful = Stage::with(|thrust| thrust.env("THRUST_COMPRESSION_DISABLE_ON_AUTH", "1"));
+    careful.script("/", [Answer::ok(&[CSS], &long)]);
+    let text = explained(&mut careful, "/", &[BR, "Cookie: a=b"]);
+    assert_says(&text, &["encoding: none `THRUST_COMPRESSION_DISABLE_ON_AUTH` is on"]);
     let mut off = Stage::with(|thrust| thrust.env("THRUST_COMPRESSION", "0").env("THRUST_CACHE_SIZE", "0"));
     off.script("/", [Answer::ok(&[CSS], &long)]);
     let text = explained(&mut off, "/", &[BR]);
@@ -255,6 +259,26 @@ fn a_worker_that_is_not_there_is_told() {
     assert_says(&response.text(), &["504 Gateway Timeout", "cache: only-if-cached"]);
 }
 
+/// What follows a request that was not read to its end is nobody's.
+#[test]
+fn a_failure_ends_the_connection_all_the_same() {
+    let stage = Stage::with(|thrust| thrust.env("THRUST_MAX_REQUEST_BODY", "10"));
+    let mut client = stage.client();
+    let head = format!("POST / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n{ASK}\r\n\r\n");
+    client.send(format!("{head}14\r\n{}\r\n", "x".repeat(20)));
+    let response = client.response();
+    assert_says(&response.text(), &["413 Payload Too Large", "cache: none"]);
+    assert_eq!(response.header("connection"), Some("close"));
+}
+
+#[test]
+fn a_redirect_to_tls_is_told_of() {
+    let mut stage = Stage::new();
+    stage.script("/", [Answer::new("301 Moved Permanently", &["Location: https://app.test/"], "")]);
+    assert_says(&explained(&mut stage, "/", &[]), &["insists on TLS", "-H 'X-Forwarded-Proto: https'"]);
+    assert!(!explained(&mut stage, "/", &["X-Forwarded-Proto: https"]).contains("insists"));
+}
+
 #[test]
 fn what_a_proxy_passes_on_is_answered_as_ever() {
     let mut stage = Stage::new();
@@ -317,7 +341,10 @@ fn the_command_prints_what_the_server_says() {
     let port = stage.thrust.port();
     let ended = run(port, &["/a?b", "-H", "Accept-Encoding: gzip"]);
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-    assert_says(&ended.stdout, &[&format!("GET /a?b\nHost: localhost:{port}\n\n200 OK"), "encoding: gzip"]);
+    assert_says(
+        &ended.stdout,
+        &[&format!("GET /a?b\nHost: localhost:{port}\nAccept-Encoding: gzip\n\n200 OK"), "encoding: gzip"],
+    );
     let ended = run(1, &[&format!("http://localhost:{port}/a?b")]);
     assert!(ended.status.success() && ended.stdout.contains("cache: hit"), "{ended:?}");
     // A visitor's URL is another one than localhost's, and the application's to know.
@@ -336,7 +363,7 @@ fn the_command_says_what_kept_it_from_asking() {
     let port = free_port();
     let ended = run(port, &["/"]);
     assert_eq!(ended.status.code(), Some(69), "{ended:?}");
-    assert_says(&ended.stderr, &[&format!("nothing answers at 127.0.0.1:{port}"), "that of PORT"]);
+    assert_says(&ended.stderr, &[&format!("nothing answers at 127.0.0.1:{port}"), "set by PORT"]);
     let backend = crate::support::Backend::respond("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone");
     let ended = run(backend.port(), &["/"]);
     assert_eq!(ended.status.code(), Some(76), "{ended:?}");

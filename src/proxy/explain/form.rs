@@ -145,3 +145,30 @@ fn words(form: Form) -> (&'static str, &'static str) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_has_a_sentence() {
+        use Plain::*;
+        let obstacles = [
+            encodable::Obstacle::Status,
+            encodable::Obstacle::Short,
+            encodable::Obstacle::Type,
+            encodable::Obstacle::Part,
+            encodable::Obstacle::Encoded,
+            encodable::Obstacle::NoTransform,
+        ];
+        let plain = [Bodiless, Ours, Off, Auth, Unwanted, Part, ShortAfterAll, Worthless, Crowded];
+        let plain = plain.into_iter().chain(obstacles.map(Obstacle)).map(Form::Plain);
+        for form in plain.chain([Form::Live, Form::Ready, Form::Beside]) {
+            let (why, change) = words(form);
+            assert!(
+                why.ends_with('.') && (change.is_empty() || change.ends_with('.')),
+                "{form:?}: {why} {change}"
+            );
+        }
+    }
+}

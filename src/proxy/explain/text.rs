@@ -37,14 +37,36 @@ const SHOWN: [HeaderName; 20] = [
     HeaderName::from_static("server"),
 ];
 
+/// What the answer depends on most of a request's fields; no secrets, either.
+const ASKED: [HeaderName; 6] = [
+    header::HOST,
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    header::ACCEPT_ENCODING,
+    header::CACHE_CONTROL,
+    header::RANGE,
+];
+
+/// A redirect to the same page on a connection that is encrypted is mostly what this is.
+const REDIRECTED: &str = "(An application that insists on TLS redirects whoever does not say that the visitor has it. Ask by the \
+     whole URL, https://…, or with -H 'X-Forwarded-Proto: https'.)";
+
 /// All of it.
 pub(super) fn of(trace: &Trace, response: &Response<Source>, parts: &[(&str, Finding)]) -> String {
     let mut text = String::new();
     let target = clean(CacheKey::target_of(&trace.uri));
-    let host = trace.headers.get(header::HOST).map(value).unwrap_or_default();
     let length = response.body().size_hint().exact().map_or("of unknown length".to_owned(), size);
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{} {target}\nHost: {host}\n\n{}, {length}", trace.method, response.status());
+    let _ = writeln!(text, "{} {target}", trace.method);
+    for name in ASKED {
+        for held in trace.headers.get_all(&name) {
+            let _ = writeln!(text, "{}: {}", spelled(&name), value(held));
+        }
+    }
+    let _ = writeln!(text, "\n{}, {length}", response.status());
+    if is_sent_to_tls(trace, response) {
+        wrap(&mut text, REDIRECTED);
+    }
     for (part, finding) in parts {
         let _ = writeln!(text, "\n{part}: {}", finding.said);
         wrap(&mut text, &finding.why);
@@ -55,6 +77,14 @@ pub(super) fn of(trace: &Trace, response: &Response<Source>, parts: &[(&str, Fin
     text.push_str("\nresponse header:\n");
     list(&mut text, response);
     text
+}
+
+fn is_sent_to_tls(trace: &Trace, response: &Response<Source>) -> bool {
+    let location = response.headers().get(header::LOCATION);
+    let is_encrypted = trace.headers.get("x-forwarded-proto").is_some_and(|scheme| scheme == "https");
+    response.status().is_redirection()
+        && location.is_some_and(|location| location.as_bytes().starts_with(b"https://"))
+        && !is_encrypted
 }
 
 /// The fields: those that tell something with their values, of the others the names.
