@@ -11,7 +11,6 @@
 //! | `console stop` | Ctrl-C in the second terminal: the same, for what follows `^C` |
 //! | `ruby config/puma.rb` | a file's language and path: it is written there, and its syntax is checked. A `config/deploy.yml` must have no keys but Kamal's |
 //! | `dockerfile` | its lines are those of `Dockerfile.example` |
-//! | `json` | one line that must be valid |
 //!
 //! In what a page shows, `…` stands for anything within a line, and a line of `…` alone for any lines. Two comments before a block
 //! change this: `<!-- not run: reason -->` (its syntax, its programs and its settings are still checked) and `<!-- needs: php -->`
