@@ -86,7 +86,7 @@ class Application(Thrust):
         self.has_socket = "THRUST_WORKER_SOCKET" in environment
         self.says_how_to_cache = environment.get("EXAMPLE_ASSET_HEADERS") != "0"
         self.worker_port = free_port()
-        settings = {"THRUST_WORKER_PORT": str(self.worker_port), "THRUST_BOOT_TIMEOUT": str(PATIENCE)}
+        settings = {"THRUST_WORKER_PORT": str(self.worker_port), "THRUST_BOOT_TIMEOUT": "60"}
         log = Path(f"{stage.folder}-{mode.replace(' ', '-')}.log")
         super().__init__(stage.within(stage.inside(stage.thrust), "bin/rails", "server"), settings | environment, log)
 

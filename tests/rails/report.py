@@ -36,6 +36,8 @@ class Report:
             except Exception as error:  # whatever it is, the other checks are made
                 self._line("FAIL", scene.mode, name)
                 self._explain(error, scene)
+                if name == CHECKS[0][0]:
+                    return  # it did not even boot
         if scene.lateness is not None:
             self.lateness[scene.mode] = scene.lateness
 
