@@ -92,7 +92,6 @@ fn in_the_end(status: &Status) -> String {
         }
         Some(code) if code.is_redirection() => "It says that it is still good (304).".to_owned(),
         Some(code) => format!("It failed ({}), so what is stored was served stale.", code.as_str()),
-        None if status.stored => "It has named a file, which is stored.".to_owned(),
         None => "It gave no answer, so what is stored was served stale.".to_owned(),
     }
 }
