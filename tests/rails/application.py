@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .stage import ENVIRONMENT
 
-PATIENCE = 120  # seconds for anything that must come; a machine may be busy
+# Seconds for anything that must come, and for Rails to boot: a machine may be very busy.
+PATIENCE, BOOT_PATIENCE = 240, 180
 
 
 def wait_until(what, condition, patience=PATIENCE):
@@ -86,7 +87,7 @@ class Application(Thrust):
         self.has_socket = "THRUST_WORKER_SOCKET" in environment
         self.says_how_to_cache = environment.get("EXAMPLE_ASSET_HEADERS") != "0"
         self.worker_port = free_port()
-        settings = {"THRUST_WORKER_PORT": str(self.worker_port), "THRUST_BOOT_TIMEOUT": "60"}
+        settings = {"THRUST_WORKER_PORT": str(self.worker_port), "THRUST_BOOT_TIMEOUT": str(BOOT_PATIENCE)}
         log = Path(f"{stage.folder}-{mode.replace(' ', '-')}.log")
         super().__init__(stage.within(stage.inside(stage.thrust), "bin/rails", "server"), settings | environment, log)
 

@@ -67,11 +67,12 @@ def in_browser(scene):
 
 @check("in Chromium: what one says over Action Cable, another hears")
 def two_tabs(scene):
+    """Each says something when it has subscribed (again, too, where the machine is so busy that a ping comes late)."""
     browser = scene.browser
     browser.visit(f"{scene.front.url}/")
-    browser.await_true("document.querySelectorAll('#messages li').length === 1")
-    first = browser.session
+    browser.await_true("document.querySelectorAll('#messages li').length >= 1")
+    first, heard = browser.session, browser.evaluate("document.querySelectorAll('#messages li').length")
     browser.visit(f"{scene.front.url}/")
-    browser.await_true("document.querySelectorAll('#messages li').length === 1")
+    browser.await_true("document.querySelectorAll('#messages li').length >= 1")
     browser.session = first
-    browser.await_true("document.querySelectorAll('#messages li').length === 2")
+    browser.await_true(f"document.querySelectorAll('#messages li').length > {heard}")
