@@ -75,7 +75,7 @@ pub struct Https {
 pub struct Worker {
     /// Its `PORT` and `THRUST_WORKER_PORT`; never 0.
     pub port: u16,
-    /// Its `THRUST_WORKER_SOCKET`, where one was asked for.
+    /// Its `THRUST_WORKER_SOCKET`, where one was asked for: it is told no port then.
     pub socket: Option<process::Socket>,
 }
 

@@ -38,7 +38,8 @@ pub static SETTINGS: &[Setting] = &[
         "THRUST_WORKER_SOCKET",
         "",
         "path of a Unix socket to reach the worker by, instead of the port; `auto` picks a path that \
-         only this user can reach. Passed to the worker under the same name",
+         only this user can reach. Passed to the worker under the same name, and no `PORT` with it: Rails \
+         would listen there instead",
     ),
     Setting::new(
         "THRUST_UPSTREAM_URL",

@@ -19,9 +19,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 pub struct Options {
     /// Program and arguments, passed on untouched; never empty.
     pub command: Vec<OsString>,
-    /// The port the worker is to listen on: its `PORT` and `THRUST_WORKER_PORT`.
+    /// The port the worker is to listen on, unless it has a socket: its `PORT` and `THRUST_WORKER_PORT`.
     pub port: u16,
-    /// The Unix socket it is to listen on, where one was asked for: its `THRUST_WORKER_SOCKET`.
+    /// The Unix socket it is to listen on instead, where one was asked for: its `THRUST_WORKER_SOCKET`.
     pub socket: Option<PathBuf>,
 }
 

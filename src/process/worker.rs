@@ -33,12 +33,9 @@ impl Worker {
             .command
             .split_first()
             .ok_or_else(|| SpawnError::new("", io::ErrorKind::NotFound.into()))?;
-        let port = options.port.to_string();
         let mut command = Command::new(program);
-        command.args(arguments).env("PORT", &port).env("THRUST_WORKER_PORT", &port);
-        if let Some(socket) = &options.socket {
-            command.env("THRUST_WORKER_SOCKET", socket);
-        }
+        command.args(arguments);
+        tell_where_to_listen(&mut command, options);
         let parent = Pid::this();
         // SAFETY: between fork and exec only async-signal-safe system calls are made.
         unsafe { command.pre_exec(move || become_worker(parent, limit)) };
@@ -58,6 +55,17 @@ impl Worker {
         if let Err(error) = kill(self.pid, signal) {
             tracing::warn!(%error, %signal, "cannot signal the worker");
         }
+    }
+}
+
+/// By a socket or by a port, never both: `bin/rails server` that finds a `PORT` listens there and nowhere else, whatever
+/// `config/puma.rb` binds to. (Our own `PORT` is in the environment that it inherits.)
+fn tell_where_to_listen(command: &mut Command, options: &Options) {
+    if let Some(socket) = &options.socket {
+        command.env("THRUST_WORKER_SOCKET", socket).env_remove("PORT").env_remove("THRUST_WORKER_PORT");
+    } else {
+        let port = options.port.to_string();
+        command.env("PORT", &port).env("THRUST_WORKER_PORT", &port);
     }
 }
 

@@ -31,6 +31,7 @@ mod compression_matrix;
 mod compression_negotiation;
 mod compression_stored;
 mod deadlines;
+mod deploy;
 mod exit_codes;
 mod explain;
 mod footprint;

@@ -24,8 +24,11 @@ fn the_worker_is_told_its_socket() {
     for value in [path.to_str().unwrap(), "auto"] {
         let builder = Thrust::builder().env("THRUST_WORKER_SOCKET", value).worker(&TestWorker::new());
         let thrust = builder.start();
-        let told = get(thrust.port(), "/env/THRUST_WORKER_SOCKET").text();
+        let env = |name: &str| get(thrust.port(), &format!("/env/{name}")).text();
+        let told = env("THRUST_WORKER_SOCKET");
         assert!(told.starts_with('/') && (value == "auto" || told == value), "{value} became {told}");
+        // With a port as well, Rails would listen there.
+        assert_eq!((env("PORT"), env("THRUST_WORKER_PORT")), (String::new(), String::new()));
     }
 }
 

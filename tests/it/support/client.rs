@@ -98,7 +98,12 @@ impl Client {
     /// Reads a head alone: of an interim response, an upgrade, or one whose body is read in pieces.
     #[track_caller]
     pub fn head(&mut self) -> Response {
-        Response::read_head(&mut self.reader).unwrap_or_else(|error| panic!("no response: {error}"))
+        self.try_head().unwrap_or_else(|error| panic!("no response: {error}"))
+    }
+
+    /// As [`Client::head`], where the peer may have gone.
+    pub fn try_head(&mut self) -> io::Result<Response> {
+        Response::read_head(&mut self.reader)
     }
 
     /// Reads the body of a response whose head is here; an error where it is broken off.

@@ -38,14 +38,24 @@ pub struct Report {
 
 impl Load {
     /// So many clients ask for the path.
-    pub fn start(port: u16, path: &'static str, clients: usize, mode: Mode) -> Load {
+    pub fn start(port: u16, path: &str, clients: usize, mode: Mode) -> Load {
+        Load::of(port, &format!("GET {path}"), "", clients, mode)
+    }
+
+    /// So many clients send a request with a body.
+    pub fn uploading(port: u16, path: &str, body: &str, clients: usize, mode: Mode) -> Load {
+        Load::of(port, &format!("POST {path}"), body, clients, mode)
+    }
+
+    fn of(port: u16, line: &str, body: &str, clients: usize, mode: Mode) -> Load {
+        let request = request(line, body, mode);
         let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let client = || {
-            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            let (stop, answered, request) = (Arc::clone(&stop), Arc::clone(&answered), request.clone());
             thread::spawn(move || {
                 let mut failures = Vec::new();
                 while !stop.load(Ordering::SeqCst) && failures.len() < 10 {
-                    match use_connection(port, path, mode, &stop, &answered) {
+                    match use_connection(port, &request, &stop, &answered) {
                         Ok(Connected::Refused) => break,
                         Ok(Connected::Used) => {}
                         Err(failure) => failures.push(failure),
@@ -85,8 +95,7 @@ enum Connected {
 /// Asks on one connection until it is to be closed, or the load ends.
 fn use_connection(
     port: u16,
-    path: &str,
-    mode: Mode,
+    request: &str,
     stop: &AtomicBool,
     answered: &AtomicUsize,
 ) -> Result<Connected, String> {
@@ -94,20 +103,28 @@ fn use_connection(
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(Connected::Refused),
         other => other.map_err(|error| format!("connecting: {error}"))?,
     };
-    let connection = if mode == Mode::KeepAlive { "keep-alive" } else { "close" };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: app.test\r\nConnection: {connection}\r\n\r\n");
     for number in 1.. {
-        let result = client.try_send(&request).and_then(|()| client.try_response());
+        let result = client.try_send(request).and_then(|()| client.try_response());
         let response = result.map_err(|error| format!("request {number} of a connection: {error}"))?;
         if response.status != 200 {
             return Err(format!("request {number} of a connection: {} {}", response.status, response.text()));
         }
         answered.fetch_add(1, Ordering::SeqCst);
-        if response.has_token("connection", "close") || stop.load(Ordering::SeqCst) {
+        let is_last = request.contains(CLOSE) || response.has_token("connection", "close");
+        if is_last || stop.load(Ordering::SeqCst) {
             break;
         }
         // Leaves the connection idle for a moment, as any client does.
         thread::sleep(Duration::from_millis(fastrand::u64(0..10)));
     }
     Ok(Connected::Used)
+}
+
+/// The field of a client that uses a connection once.
+const CLOSE: &str = "Connection: close\r\n";
+
+fn request(line: &str, body: &str, mode: Mode) -> String {
+    let connection = if mode == Mode::KeepAlive { "Connection: keep-alive\r\n" } else { CLOSE };
+    let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    format!("{line} HTTP/1.1\r\nHost: app.test\r\n{connection}{length}\r\n{body}")
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "a harness has every part ready, also those that no test uses today")]
 
 pub mod backend;
+pub mod balancer;
 pub mod browser;
 #[path = "../../acme/ca.rs"]
 pub mod ca;

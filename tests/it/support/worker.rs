@@ -1,6 +1,6 @@
 //! A worker to supervise that needs nothing but this test binary: it is executed again as the worker's command.
 //!
-//! It listens where thrust tells it to, and does what requests ask for: `/exit/3`, `/kill/9`, `/slow/200`, `/when/FILE` …
+//! It listens where thrust tells it to, and does what requests ask for: `/up`, `/exit/3`, `/kill/9`, `/slow/200`, `/when/FILE` …
 
 use super::Connection;
 use serde::{Deserialize, Serialize};
@@ -191,6 +191,8 @@ fn answer(worker: &Worker, connection: &mut Connection, verb: &str, argument: &s
     let number = || argument.parse::<u64>().unwrap();
     match verb {
         "" => connection.respond_with("hello\n"),
+        "up" => connection.respond_with("up\n"),
+        "version" => connection.respond_with(std::env::var("APP_VERSION").unwrap()),
         "pid" => connection.respond_with(std::process::id().to_string()),
         "env" => connection.respond_with(std::env::var(argument).unwrap_or_default()),
         "stdin" => connection.respond_with(read_stdin()),

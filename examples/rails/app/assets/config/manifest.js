@@ -1,0 +1,3 @@
+//= link action_cable.js
+//= link application.js
+//= link application.css
