@@ -9,8 +9,11 @@ from .report import check, expect
 
 @check("no request was answered with 5xx, or lost")
 def log(scene):
-    bad = [it for it in scene.application.records("Request") if it["status"] >= 499 or "reason" in it]
-    expect("in the log", [], bad)
+    """A browser may leave what is open for long and connect anew, where the machine is so busy that pings come late."""
+    def is_bad(record):
+        return record["status"] >= 499 or ("reason" in record and record["path"] not in ("/cable", "/events"))
+
+    expect("in the log", [], list(filter(is_bad, scene.application.records("Request"))))
 
 
 @check("TERM in a slow action lets it finish; the exit code is 0")
