@@ -192,8 +192,8 @@ where
     }
 
     fn has_bytes(&self) -> bool {
-        // There is no back without data.
-        self.written < self.buffers.front.len() || !self.data.is_empty()
+        // There is no back without data, and no front that is written.
+        !self.buffers.front.is_empty() || !self.data.is_empty()
     }
 
     fn poll_write<S: Transport>(
@@ -217,11 +217,19 @@ where
         let data = bytes.min(self.data.len());
         self.data.advance(data);
         bytes -= data;
-        if self.data.is_empty() && self.written == self.buffers.front.len() {
-            // The back is all that is left; it becomes the front.
+        if !self.data.is_empty() || self.written < self.buffers.front.len() {
+            return;
+        }
+        // The back is all that may be left; it becomes the front.
+        self.buffers.front.clear();
+        mem::swap(&mut self.buffers.front, &mut self.buffers.back);
+        self.written = bytes;
+        if self.written == self.buffers.front.len() {
             self.buffers.front.clear();
-            mem::swap(&mut self.buffers.front, &mut self.buffers.back);
-            self.written = bytes;
+            self.written = 0;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

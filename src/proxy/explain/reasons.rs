@@ -151,13 +151,4 @@ mod tests {
             assert_eq!(change.is_empty(), reason == Reason::Method, "{reason:?}: {change}");
         }
     }
-
-    /// What the log and `Cache-Status` say in a word is in the README, too. (Only the log at `debug` says `broken-off`.)
-    #[test]
-    fn each_reason_is_in_the_readme() {
-        let readme = include_str!("../../../README.md");
-        for reason in all().filter(|reason| *reason != Reason::BrokenOff) {
-            assert!(readme.contains(&format!("`{}`", reason.name())), "{}", reason.name());
-        }
-    }
 }

@@ -1,0 +1,154 @@
+use super::*;
+use crate::message::chunks::Chunks;
+use bytes::BytesMut;
+use http_body::SizeHint;
+use std::{collections::VecDeque, io, task::Waker};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A client that takes some bytes now and then.
+struct Client {
+    taken: Arc<Mutex<Vec<u8>>>,
+    random: fastrand::Rng,
+}
+
+impl AsyncWrite for Client {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.random.u8(..4) == 0 {
+            return Poll::Pending;
+        }
+        let most = bytes.len().min(100_000);
+        let taken = if self.random.bool() { most } else { self.random.usize(1..=most) };
+        self.taken.lock().unwrap().extend_from_slice(&bytes[..taken]);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, &pieces.iter().flat_map(|piece| piece.to_vec()).collect::<Vec<_>>())
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Client {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl Transport for Client {
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<bool> {
+        Poll::Pending
+    }
+}
+
+/// A body whose frames come now and then; `None` is an error.
+struct Frames(VecDeque<Option<Frame<Bytes>>>, fastrand::Rng);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = ();
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ()>>> {
+        if self.1.u8(..8) == 0 {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.0.pop_front().map(|frame| frame.ok_or(())))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+/// What the client has got, and whether that was all.
+fn sent(frames: Vec<Option<Frame<Bytes>>>, framing: Framing, random: &mut fastrand::Rng) -> (Vec<u8>, bool) {
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let wire = Mutex::new(Wire::new(Client { taken: taken.clone(), random: random.fork() }, BytesMut::new()));
+    let buffers = Buffers { front: b"head".to_vec(), back: Vec::new() };
+    let announced = vec![HeaderValue::from_static("sum")];
+    let mut outgoing = Outgoing::new(buffers, Frames(frames.into(), random.fork()), framing, announced);
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..10_000 {
+        if let Poll::Ready(ended) = outgoing.poll(&mut cx, &wire) {
+            let taken = taken.lock().unwrap().clone();
+            assert!(taken.starts_with(b"head"));
+            return (taken[4..].to_vec(), ended.is_ok());
+        }
+    }
+    panic!("it does not end");
+}
+
+fn some_frames(random: &mut fastrand::Rng) -> (Vec<u8>, Vec<Bytes>) {
+    let sizes = [0, 1, 1000, SMALL - 1, SMALL, 5000, 30_000];
+    let mut frames = Vec::new();
+    for _ in 0..random.usize(..6) {
+        let size = sizes[random.usize(..sizes.len())];
+        for _ in 0..random.usize(1..30) {
+            frames.push(Bytes::from(vec![random.u8(..); size]));
+        }
+    }
+    (frames.concat(), frames)
+}
+
+#[test]
+fn a_body_arrives_as_it_is_however_it_comes_and_is_taken() {
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..80 {
+        let (body, frames) = some_frames(&mut random);
+        let frames: Vec<_> = frames.into_iter().map(|data| Some(Frame::data(data))).collect();
+        let again =
+            || frames.iter().map(|frame| frame.as_ref()?.data_ref().cloned().map(Frame::data)).collect();
+        assert_eq!(sent(again(), Framing::Close, &mut random), (body.clone(), true));
+        assert_eq!(sent(again(), Framing::Length(body.len() as u64), &mut random), (body.clone(), true));
+        // A body that is longer than was said ends where it was to end; one that is shorter breaks off.
+        let short = random.usize(..=body.len());
+        assert_eq!(sent(again(), Framing::Length(short as u64), &mut random), (body[..short].to_vec(), true));
+        assert_eq!(sent(again(), Framing::Length(body.len() as u64 + 1), &mut random), (body.clone(), false));
+        let mut trailed: Vec<_> = again();
+        let fields = HeaderMap::from_iter(
+            [("sum", "1"), ("other", "2")]
+                .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value))),
+        );
+        trailed.push(Some(Frame::trailers(fields)));
+        let (chunked, whole) = sent(trailed, Framing::Chunked, &mut random);
+        let (decoded, trailers) = decoded(&chunked);
+        assert!(whole && decoded == body, "{} bytes of {}", decoded.len(), body.len());
+        assert_eq!(
+            trailers,
+            HeaderMap::from_iter([(http::HeaderName::from_static("sum"), HeaderValue::from_static("1"))])
+        );
+    }
+}
+
+#[test]
+fn what_came_before_an_error_is_sent_and_then_the_response_is_broken() {
+    let mut random = fastrand::Rng::with_seed(3);
+    for _ in 0..50 {
+        let (body, frames) = some_frames(&mut random);
+        let mut frames: Vec<_> = frames.into_iter().map(|data| Some(Frame::data(data))).collect();
+        frames.push(None);
+        assert_eq!(sent(frames, Framing::Close, &mut random), (body, false));
+    }
+}
+
+fn decoded(text: &[u8]) -> (Vec<u8>, HeaderMap) {
+    let (mut received, mut chunks, mut body) = (BytesMut::from(text), Chunks::default(), Vec::new());
+    while !chunks.is_done() || !received.is_empty() {
+        body.extend_from_slice(&chunks.data(&mut received).unwrap());
+    }
+    (body, chunks.trailers().unwrap().unwrap_or_default())
+}
