@@ -22,8 +22,11 @@ use std::{
 };
 use tokio::{io::AsyncReadExt, time::Instant};
 
-/// Least and most that is read at once: as much again when all of it was there.
-const READ: (usize, usize) = (8 * 1024, 64 * 1024);
+/// Least and most that is read at once: as much again when all of it was there. Larger pieces of an upload do not stay in the
+/// processor's nearest cache until they are written on: with 64 KiB it takes half as much CPU again.
+const READ: (usize, usize) = (8 * 1024, 16 * 1024);
+/// How much of a body that nobody wants is read to get to the next request.
+const SKIPPED: usize = 128 * 1024;
 /// With less room than this a buffer is made anew.
 const LEAST_ROOM: usize = 1024;
 /// How much of a refused request is kept for the log.
@@ -279,7 +282,7 @@ impl<S: Transport> Wire<S> {
     /// Reads to the end of the request's body, as far as that is there already.
     pub(super) fn skip_body(&mut self, cx: &mut Context<'_>) {
         self.interim = b"";
-        let mut left = 2 * READ.1;
+        let mut left = SKIPPED;
         while let Poll::Ready(Some(Ok(frame))) = self.poll_body(cx, self.requests)
             && let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len))
         {
