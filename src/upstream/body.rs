@@ -18,7 +18,7 @@ use std::{
 use tokio::task::JoinHandle;
 
 /// Least and most that is read at once: as much again when all of it was there.
-const READ: (usize, usize) = (8 * 1024, 64 * 1024);
+const READ: (usize, usize) = (8 * 1024, 16 * 1024);
 
 /// A response body. Read to its end it gives the connection back; dropped before, it closes it.
 pub struct ResponseBody {
