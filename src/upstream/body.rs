@@ -17,7 +17,8 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// Least and most that is read at once: as much again when all of it was there.
+/// Least and most that is read at once: as much again when all of it was there. Larger pieces do not stay in the processor's
+/// nearest cache until they are written on: with 64 KiB a download takes a quarter more of CPU.
 const READ: (usize, usize) = (8 * 1024, 16 * 1024);
 
 /// A response body. Read to its end it gives the connection back; dropped before, it closes it.
