@@ -47,8 +47,8 @@ pub(super) struct Wire<S> {
     requests: u64,
     /// How much is read at once of a body.
     room: usize,
-    /// What the client waits for before it sends the request's body.
-    interim: &'static [u8],
+    /// What is still to be written of what the client waits for before it sends the request's body. Nothing more: to be flushed.
+    interim: Option<&'static [u8]>,
     /// Whoever waits for the end of the request's body.
     waiting: Option<Waker>,
     /// Since when the client takes nothing of what is waiting for it.
@@ -85,7 +85,7 @@ impl<S: Transport> Wire<S> {
             rest: Rest::Nothing,
             requests: 0,
             room: READ.0,
-            interim: b"",
+            interim: None,
             waiting: None,
             blocked_since: None,
         }
@@ -178,7 +178,7 @@ impl<S: Transport> Wire<S> {
             Framing::Length(length) => Rest::Length(length),
             Framing::Chunked => Rest::Chunks(Box::default()),
         };
-        self.interim = if head.expects_continue { CONTINUE } else { b"" };
+        self.interim = head.expects_continue.then_some(CONTINUE);
         self.requests += 1;
         self.is_fresh = !self.received.is_empty();
         Ok(Some((request, head)))
@@ -220,7 +220,8 @@ impl<S: Transport> Wire<S> {
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
-            ready!(self.poll_interim(cx));
+            // Not all wait for it, and who does not may take nothing before the body is read.
+            let _ = self.poll_interim(cx);
             match ready!(self.poll_receive_body(cx)) {
                 Ok(read @ 1..) => self.room = if read < self.room { READ.0 } else { READ.1.min(2 * read) },
                 Ok(0) | Err(_) => self.rest = Rest::Broken(BodyError::ClientGone),
@@ -281,7 +282,7 @@ impl<S: Transport> Wire<S> {
 
     /// Reads to the end of the request's body, as far as that is there already.
     pub(super) fn skip_body(&mut self, cx: &mut Context<'_>) {
-        self.interim = b"";
+        self.interim = None;
         let mut left = SKIPPED;
         while let Poll::Ready(Some(Ok(frame))) = self.poll_body(cx, self.requests)
             && let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len))
@@ -311,23 +312,20 @@ impl<S: Transport> Wire<S> {
 
     /// A response begins: what the client was to hear before it, it need not hear any more.
     pub(super) fn begin_response(&mut self) {
-        if self.interim.len() == CONTINUE.len() {
-            self.interim = b"";
-        }
+        self.interim.take_if(|rest| *rest == CONTINUE);
     }
 
     /// Ready when the client has been told to go on, if it waits for that.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.interim.is_empty() {
-            let Some(socket) = &mut self.socket else { return Poll::Ready(()) };
-            match ready!(Pin::new(socket).poll_write(cx, self.interim)) {
-                Ok(written @ 1..) => self.interim = &self.interim[written..],
-                // It is noticed where it is read from.
-                Ok(0) | Err(_) => self.interim = b"",
-            }
-            if self.interim.is_empty() {
-                let _ = self.poll_flush(cx);
-            }
+        while let (Some(rest), Some(socket)) = (self.interim, &mut self.socket) {
+            // An error is noticed where it is read from.
+            self.interim = if rest.is_empty() {
+                let _ = ready!(Pin::new(socket).poll_flush(cx));
+                None
+            } else {
+                let written = ready!(Pin::new(socket).poll_write(cx, rest));
+                written.ok().filter(|written| *written > 0).map(|written| &rest[written..])
+            };
         }
         Poll::Ready(())
     }

@@ -14,7 +14,12 @@ const MESSAGES: [(&str, &str); 5] = [
 ];
 
 /// A socket whose bytes come in pieces; then nothing comes, but it stays open.
-struct Pieces(VecDeque<Vec<u8>>);
+#[derive(Default)]
+struct Pieces {
+    pieces: VecDeque<Vec<u8>>,
+    is_blocked: bool,
+    holds_back: bool,
+}
 
 impl Pieces {
     fn of(bytes: &[u8], random: &mut fastrand::Rng) -> Self {
@@ -24,7 +29,7 @@ impl Pieces {
             pieces.push_back(piece.to_vec());
             rest = after;
         }
-        Self(pieces)
+        Self { pieces, ..Self::default() }
     }
 }
 
@@ -34,24 +39,24 @@ impl AsyncRead for Pieces {
         _: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Some(mut piece) = self.0.pop_front() else { return Poll::Pending };
+        let Some(mut piece) = self.pieces.pop_front() else { return Poll::Pending };
         let rest = piece.split_off(piece.len().min(buf.remaining()));
         buf.put_slice(&piece);
         if !rest.is_empty() {
-            self.0.push_front(rest);
+            self.pieces.push_front(rest);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// Takes whatever it is given.
+/// Takes whatever it is given, unless it is blocked.
 impl AsyncWrite for Pieces {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
+        if self.is_blocked { Poll::Pending } else { Poll::Ready(Ok(bytes.len())) }
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        if self.holds_back { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -61,7 +66,7 @@ impl AsyncWrite for Pieces {
 
 impl Transport for Pieces {
     fn poll_readable(&self, _: &mut Context<'_>) -> Poll<bool> {
-        if self.0.is_empty() { Poll::Pending } else { Poll::Ready(true) }
+        if self.pieces.is_empty() { Poll::Pending } else { Poll::Ready(true) }
     }
 }
 
@@ -171,5 +176,30 @@ async fn what_has_arrived_of_an_unwanted_body_is_skipped() {
             wire.skip_body(&mut Context::from_waker(Waker::noop()));
             assert!(!wire.is_between_requests(), "{text:?}");
         }
+    }
+}
+
+const EXPECTING: &str = "POST /f HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+
+#[tokio::test]
+async fn a_body_that_comes_unasked_is_read_though_the_client_takes_nothing() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut wire = wire_of(EXPECTING.as_bytes(), &mut random);
+    assert!(matches!(next(&mut wire), Some(Next::Request(..))));
+    let socket = wire.socket.as_mut().unwrap();
+    socket.is_blocked = true;
+    socket.pieces.push_back(b"hello".to_vec());
+    assert_eq!(body(&mut wire).unwrap().0, "hello");
+}
+
+#[tokio::test]
+async fn the_permission_to_go_on_is_not_held_back() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut wire = wire_of(EXPECTING.as_bytes(), &mut random);
+    assert!(matches!(next(&mut wire), Some(Next::Request(..))));
+    for holds_back in [true, true, false] {
+        wire.socket.as_mut().unwrap().holds_back = holds_back;
+        assert!(wire.poll_body(&mut Context::from_waker(Waker::noop()), 1).is_pending());
+        assert_eq!(wire.interim.is_some(), holds_back);
     }
 }
