@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The body of one request.
-struct Arriving<S> {
+struct Arriving<S: Transport> {
     wire: Arc<Mutex<Wire<S>>>,
     request: u64,
     /// What is still to come, if that is known.
@@ -56,5 +56,13 @@ impl<S: Transport> Body for Arriving<S> {
 
     fn size_hint(&self) -> SizeHint {
         self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl<S: Transport> Drop for Arriving<S> {
+    fn drop(&mut self) {
+        if self.left != Some(0) {
+            self.wire.lock().unwrap_or_else(PoisonError::into_inner).let_go(self.request);
+        }
     }
 }

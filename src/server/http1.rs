@@ -166,7 +166,9 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         let length = body.size_hint().exact();
         let framing = Framing::of(&asked.method, asked.version, &parts, length);
         let is_last = parts.headers.remove(header::CONNECTION).is_some();
+        let is_waiting = self.wire().begin_response();
         let persists = asked.persists
+            && !is_waiting
             && framing != Framing::Close
             && !is_last
             && self.session.seat.stage() == Stage::Serving;
@@ -186,7 +188,6 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         }
         self.headers = parts.headers;
         self.headers.clear();
-        self.wire().begin_response();
         (outgoing, persists)
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Wire<S> {
     rest: Rest,
     /// How many requests were read: a body belongs to the last of them.
     requests: u64,
+    /// Nobody else reads that body any more.
+    is_unwanted: bool,
     /// How much is read at once of a body.
     room: usize,
     /// What is still to be written of what the client waits for before it sends the request's body. Nothing more: to be flushed.
@@ -84,6 +86,7 @@ impl<S: Transport> Wire<S> {
             received,
             rest: Rest::Nothing,
             requests: 0,
+            is_unwanted: false,
             room: READ.0,
             interim: None,
             waiting: None,
@@ -180,6 +183,7 @@ impl<S: Transport> Wire<S> {
         };
         self.interim = head.expects_continue.then_some(CONTINUE);
         self.requests += 1;
+        self.is_unwanted = false;
         self.is_fresh = !self.received.is_empty();
         Ok(Some((request, head)))
     }
@@ -220,8 +224,10 @@ impl<S: Transport> Wire<S> {
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
-            // Not all wait for it, and who does not may take nothing before the body is read.
-            let _ = self.poll_interim(cx);
+            if !self.is_unwanted {
+                // Not all wait for it, and who does not may take nothing before the body is read.
+                let _ = self.poll_interim(cx);
+            }
             match ready!(self.poll_receive_body(cx)) {
                 Ok(read @ 1..) => self.room = if read < self.room { READ.0 } else { READ.1.min(2 * read) },
                 Ok(0) | Err(_) => self.rest = Rest::Broken(BodyError::ClientGone),
@@ -282,7 +288,7 @@ impl<S: Transport> Wire<S> {
 
     /// Reads to the end of the request's body, as far as that is there already.
     pub(super) fn skip_body(&mut self, cx: &mut Context<'_>) {
-        self.interim = None;
+        self.is_unwanted = true;
         let mut left = SKIPPED;
         while let Poll::Ready(Some(Ok(frame))) = self.poll_body(cx, self.requests)
             && let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len))
@@ -291,12 +297,29 @@ impl<S: Transport> Wire<S> {
         }
     }
 
+    /// Nobody wants the body of the request of this number any more.
+    pub(super) fn let_go(&mut self, request: u64) {
+        if request == self.requests && !self.is_between_requests() {
+            self.is_unwanted = true;
+            if let Some(waker) = self.waiting.take() {
+                waker.wake();
+            }
+        }
+    }
+
     /// Ready when the client has left. What it sends ahead is kept, but no more than was there at once.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.is_between_requests() {
-            // Who consumes the body notices.
-            self.waiting = Some(cx.waker().clone());
-            return Poll::Pending;
+        while !self.is_between_requests() {
+            if !self.is_unwanted {
+                // Who consumes the body notices.
+                self.waiting = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            match ready!(self.poll_body(cx, self.requests)) {
+                Some(Err(BodyError::ClientGone)) => return Poll::Ready(()),
+                Some(Err(_)) => return Poll::Pending,
+                Some(Ok(_)) | None => {}
+            }
         }
         if self.has_received() {
             return Poll::Pending;
@@ -310,9 +333,11 @@ impl<S: Transport> Wire<S> {
         }
     }
 
-    /// A response begins: what the client was to hear before it, it need not hear any more.
-    pub(super) fn begin_response(&mut self) {
-        self.interim.take_if(|rest| *rest == CONTINUE);
+    /// A response begins: what the client was to hear before it, it need not hear any more. True where it still waits for that,
+    /// and may never send the request's body.
+    pub(super) fn begin_response(&mut self) -> bool {
+        let was_told = self.interim.take_if(|rest| *rest == CONTINUE).is_none();
+        !was_told && !self.is_between_requests() && !self.has_received()
     }
 
     /// Ready when the client has been told to go on, if it waits for that.

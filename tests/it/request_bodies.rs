@@ -140,7 +140,41 @@ fn a_worker_that_refuses_the_body_is_heard_without_continue() {
     let mut client = Client::connect(thrust.port());
     let response = client.send(expecting(1_000_000)).response();
     assert_eq!((response.status, response.text().as_str()), (403, "no"));
+    assert_eq!(response.header("connection"), Some("close"), "the client may never send it");
     client.expect_closed();
+}
+
+#[test]
+fn a_client_that_leaves_is_noticed_where_its_body_was_not_wanted() {
+    let backend = Backend::start(|connection| {
+        if connection.head().is_some() {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfirst");
+            connection.await_close();
+        }
+    });
+    let thrust = Thrust::in_front_of(&backend);
+    for body in ["", "ab", "abcd"] {
+        let mut client = Client::connect(thrust.port());
+        client.send(format!("{}{body}", expecting(4))).read_until("first");
+        drop(client);
+        wait_until("the worker is told", || backend.open_connections() == 0);
+    }
+}
+
+#[test]
+fn a_connection_goes_on_behind_a_body_that_nobody_wanted_but_that_came() {
+    let backend = Backend::start(|connection| {
+        while connection.head().is_some() {
+            connection.respond_with("early");
+            connection.await_close();
+        }
+    });
+    let thrust = Thrust::in_front_of(&backend);
+    let mut client = Client::connect(thrust.port());
+    for _ in 0..3 {
+        let response = client.send(format!("{}body", expecting(4))).response();
+        assert_eq!((response.status, response.header("connection")), (200, None));
+    }
 }
 
 #[test]

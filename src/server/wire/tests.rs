@@ -13,10 +13,11 @@ const MESSAGES: [(&str, &str); 5] = [
     ("PUT /e HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", ""),
 ];
 
-/// A socket whose bytes come in pieces; then nothing comes, but it stays open.
+/// A socket whose bytes come in pieces; then nothing comes, but it stays open unless it is over.
 #[derive(Default)]
 struct Pieces {
     pieces: VecDeque<Vec<u8>>,
+    is_over: bool,
     is_blocked: bool,
     holds_back: bool,
 }
@@ -39,7 +40,9 @@ impl AsyncRead for Pieces {
         _: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Some(mut piece) = self.pieces.pop_front() else { return Poll::Pending };
+        let Some(mut piece) = self.pieces.pop_front() else {
+            return if self.is_over { Poll::Ready(Ok(())) } else { Poll::Pending };
+        };
         let rest = piece.split_off(piece.len().min(buf.remaining()));
         buf.put_slice(&piece);
         if !rest.is_empty() {
@@ -201,5 +204,33 @@ async fn the_permission_to_go_on_is_not_held_back() {
         wire.socket.as_mut().unwrap().holds_back = holds_back;
         assert!(wire.poll_body(&mut Context::from_waker(Waker::noop()), 1).is_pending());
         assert_eq!(wire.interim.is_some(), holds_back);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_a_body_that_nobody_wants_is_noticed() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut wire = wire_of(format!("{EXPECTING}hel").as_bytes(), &mut random);
+    assert!(matches!(next(&mut wire), Some(Next::Request(..))));
+    let cx = &mut Context::from_waker(Waker::noop());
+    wire.socket.as_mut().unwrap().is_over = true;
+    assert!(wire.poll_gone(cx).is_pending(), "that is for who reads the body");
+    wire.let_go(0);
+    assert!(wire.poll_gone(cx).is_pending(), "another request's");
+    wire.let_go(1);
+    assert!(wire.poll_gone(cx).is_ready());
+}
+
+#[tokio::test]
+async fn of_a_body_that_nobody_wants_nothing_is_left() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for (text, _) in MESSAGES {
+        let mut wire = wire_of(text.repeat(2).as_bytes(), &mut random);
+        for number in 1..=2 {
+            assert!(matches!(next(&mut wire), Some(Next::Request(..))), "{text:?}");
+            wire.let_go(number);
+            assert!(wire.poll_gone(&mut Context::from_waker(Waker::noop())).is_pending());
+            assert!(wire.is_between_requests(), "{text:?}");
+        }
     }
 }
