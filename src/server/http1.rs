@@ -150,7 +150,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         self.buffers = outgoing.finish();
         match tunnel {
             Some(tunnel) => End::Switched(tunnel),
-            None if persists && self.is_at_next().await => End::Quiet,
+            None if persists && self.is_at_next() => End::Quiet,
             None => End::Finished,
         }
     }
@@ -166,9 +166,9 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         let length = body.size_hint().exact();
         let framing = Framing::of(&asked.method, asked.version, &parts, length);
         let is_last = parts.headers.remove(header::CONNECTION).is_some();
-        let is_waiting = self.wire().begin_response();
-        let persists = asked.persists
-            && !is_waiting
+        let may_persist = self.wire().begin_response();
+        let persists = may_persist
+            && asked.persists
             && framing != Framing::Close
             && !is_last
             && self.session.seat.stage() == Stage::Serving;
@@ -215,15 +215,12 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
 
     /// Whether what comes next is a request: of one that was answered early the rest may be there already. What is not must
     /// never be read as a request.
-    async fn is_at_next(&self) -> bool {
-        if !self.wire().is_between_requests() {
-            poll_fn(|cx| {
-                self.wire().skip_body(cx);
-                Poll::Ready(())
-            })
-            .await;
+    fn is_at_next(&self) -> bool {
+        let mut wire = self.wire();
+        if !wire.is_between_requests() {
+            wire.skip_body();
         }
-        self.wire().is_between_requests()
+        wire.is_between_requests()
     }
 }
 

@@ -287,7 +287,8 @@ impl<S: Transport> Wire<S> {
     }
 
     /// Reads to the end of the request's body, as far as that is there already.
-    pub(super) fn skip_body(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn skip_body(&mut self) {
+        let cx = &mut Context::from_waker(Waker::noop());
         self.is_unwanted = true;
         let mut left = SKIPPED;
         while let Poll::Ready(Some(Ok(frame))) = self.poll_body(cx, self.requests)
@@ -333,11 +334,14 @@ impl<S: Transport> Wire<S> {
         }
     }
 
-    /// A response begins: what the client was to hear before it, it need not hear any more. True where it still waits for that,
-    /// and may never send the request's body.
+    /// A response begins: what the client was to hear before it, it need not hear any more. False where the rest of the request's
+    /// body may never come, or nobody reads it.
     pub(super) fn begin_response(&mut self) -> bool {
         let was_told = self.interim.take_if(|rest| *rest == CONTINUE).is_none();
-        !was_told && !self.is_between_requests() && !self.has_received()
+        if self.is_unwanted {
+            self.skip_body();
+        }
+        self.is_between_requests() || (was_told && !self.is_unwanted)
     }
 
     /// Ready when the client has been told to go on, if it waits for that.

@@ -162,22 +162,6 @@ fn a_client_that_leaves_is_noticed_where_its_body_was_not_wanted() {
 }
 
 #[test]
-fn a_connection_goes_on_behind_a_body_that_nobody_wanted_but_that_came() {
-    let backend = Backend::start(|connection| {
-        while connection.head().is_some() {
-            connection.respond_with("early");
-            connection.await_close();
-        }
-    });
-    let thrust = Thrust::in_front_of(&backend);
-    let mut client = Client::connect(thrust.port());
-    for _ in 0..3 {
-        let response = client.send(format!("{}body", expecting(4))).response();
-        assert_eq!((response.status, response.header("connection")), (200, None));
-    }
-}
-
-#[test]
 fn an_http_1_0_client_is_not_told_to_continue() {
     let backend = Backend::echo_request();
     let thrust = Thrust::in_front_of(&backend);

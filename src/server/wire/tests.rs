@@ -171,12 +171,12 @@ async fn what_has_arrived_of_an_unwanted_body_is_skipped() {
         let mut wire = wire_of(text.repeat(2).as_bytes(), &mut random);
         for _ in 0..2 {
             assert!(matches!(next(&mut wire), Some(Next::Request(..))), "{text:?}");
-            wire.skip_body(&mut Context::from_waker(Waker::noop()));
+            wire.skip_body();
             assert!(wire.is_between_requests(), "{text:?}");
         }
         let mut wire = wire_of(&text.as_bytes()[..text.len() - 1], &mut random);
         if matches!(next(&mut wire), Some(Next::Request(..))) {
-            wire.skip_body(&mut Context::from_waker(Waker::noop()));
+            wire.skip_body();
             assert!(!wire.is_between_requests(), "{text:?}");
         }
     }
@@ -232,5 +232,29 @@ async fn of_a_body_that_nobody_wants_nothing_is_left() {
             assert!(wire.poll_gone(&mut Context::from_waker(Waker::noop())).is_pending());
             assert!(wire.is_between_requests(), "{text:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_response_is_the_last_where_nobody_reads_what_may_come() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for (body, is_read, is_wanted, goes_on) in [
+        ("", false, true, false),
+        ("", true, true, true),
+        ("", true, false, false),
+        ("hel", true, true, true),
+        ("hel", true, false, false),
+        ("hello", false, false, true),
+        ("hello", true, true, true),
+    ] {
+        let mut wire = wire_of(format!("{EXPECTING}{body}").as_bytes(), &mut random);
+        assert!(matches!(next(&mut wire), Some(Next::Request(..))));
+        let cx = &mut Context::from_waker(Waker::noop());
+        while is_read && matches!(wire.poll_body(cx, 1), Poll::Ready(Some(Ok(_)))) {}
+        if !is_wanted {
+            wire.let_go(1);
+        }
+        assert_eq!(wire.begin_response(), goes_on, "{body:?}, {is_read}, {is_wanted}");
+        assert!(wire.interim.is_none());
     }
 }
