@@ -32,8 +32,6 @@ pub struct Head {
     pub len: usize,
     /// The body's framing.
     pub framing: Framing,
-    /// Whether it asks for another protocol on this connection (RFC 9110 §7.8).
-    pub upgrade: bool,
     /// Whether the connection may go on behind the response (RFC 9112 §9.3).
     pub persists: bool,
     /// Whether the client waits for 100 before it sends the body (RFC 9110 §10.1.1).
@@ -152,7 +150,6 @@ struct Fields {
     coding: Option<Result<(), Refusal>>,
     content_type: bool,
     host: bool,
-    upgrade: bool,
     connection: Options,
     expects_continue: bool,
     takes_trailers: bool,
@@ -161,7 +158,6 @@ struct Fields {
 /// What `Connection` names.
 #[derive(Default)]
 struct Options {
-    upgrade: bool,
     close: bool,
     keep_alive: bool,
 }
@@ -195,10 +191,6 @@ impl Fields {
                 Ok(())
             }
             4 if name.eq_ignore_ascii_case(b"host") => self.add_host(value),
-            7 if name.eq_ignore_ascii_case(b"upgrade") => {
-                self.upgrade = true;
-                Ok(())
-            }
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
                 Ok(())
@@ -270,7 +262,6 @@ impl Fields {
         Ok(Head {
             len,
             framing,
-            upgrade: version_11 && self.upgrade && self.connection.upgrade && !has_body,
             persists: !self.connection.close && (version_11 || self.connection.keep_alive),
             expects_continue: version_11 && self.expects_continue && has_body,
             takes_trailers: self.takes_trailers,
@@ -282,7 +273,6 @@ impl Fields {
 impl Options {
     fn add(&mut self, value: &[u8]) {
         for option in list(value) {
-            self.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
         }
