@@ -16,6 +16,11 @@ pub const MAX_HEAD: usize = 64 * 1024;
 /// Most header fields; more get 431.
 pub const MAX_FIELDS: usize = 100;
 
+/// Whether a response with this status ends with its head, whatever that says of a length (RFC 9112 §6.3).
+pub fn has_no_body(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 /// What the head says about the bytes that follow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {

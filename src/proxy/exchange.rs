@@ -7,12 +7,12 @@ use super::{
 };
 use crate::{
     cache::{self, Reason},
-    message::{BodyError, ConnectionInfo, Refused, Reply, Tunnel, request_line},
+    message::{BodyError, ConnectionInfo, Refused, Reply, Tunnel, head::has_no_body, request_line},
     observe::{Observe, Record},
     upstream::Switched,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body::Body as _;
 use std::{
     net::IpAddr,
@@ -197,7 +197,7 @@ impl Exchange {
 
     fn responded(&mut self, response: &Response<Source>) {
         let status = response.status();
-        let bodiless = self.is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+        let bodiless = self.is_head || has_no_body(status);
         self.complete = bodiless || response.body().is_end_stream();
         self.record.status = status.as_u16();
         self.record.response_type = response.headers().get(header::CONTENT_TYPE).cloned();

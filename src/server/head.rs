@@ -1,7 +1,7 @@
 //! The head of a response in HTTP/1 (RFC 9112 §4–§6).
 
-use crate::message::write;
-use http::{HeaderMap, Method, StatusCode, Version, header, response::Parts};
+use crate::message::{head::has_no_body, write};
+use http::{HeaderMap, Method, Version, header, response::Parts};
 use hyper::ext::ReasonPhrase;
 use std::{
     cell::RefCell,
@@ -33,11 +33,6 @@ impl Framing {
             None => Self::Chunked,
         }
     }
-}
-
-/// Whether such a response never has a body (RFC 9110 §6.4.1).
-fn has_no_body(status: StatusCode) -> bool {
-    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::message::{
     BodyError, ConnectionInfo, Handler, Incoming, Reply, Tunnel,
-    head::{MAX_FIELDS, MAX_HEAD},
+    head::{MAX_FIELDS, MAX_HEAD, has_no_body},
     http2,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -198,7 +198,7 @@ async fn answer<H: Handler>(
     http2::undress(response.headers_mut());
     let is_stream = is_event_stream(response.headers().get(header::CONTENT_TYPE));
     let stage = is_stream.then(|| stream.endless());
-    let bodiless = bodiless || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let bodiless = bodiless || has_no_body(response.status());
     if bodiless {
         announce(&mut response);
     }

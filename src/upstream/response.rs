@@ -1,7 +1,11 @@
 //! The head of a worker's response (RFC 9112 §4–§6).
 
 use super::UpstreamError;
-use crate::message::{head::MAX_FIELDS, hop, places::Places};
+use crate::message::{
+    head::{MAX_FIELDS, has_no_body},
+    hop,
+    places::Places,
+};
 use bytes::BytesMut;
 use http::{
     HeaderMap, Method, Response, StatusCode, Version,
@@ -91,9 +95,7 @@ fn framing(
         headers.remove(header::CONTENT_LENGTH);
     }
     let length = content_length(headers)?;
-    let has_none = method == Method::HEAD
-        || status.is_informational()
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let has_none = method == Method::HEAD || has_no_body(status);
     Ok(match length {
         _ if has_none => Framing::Length(0),
         _ if is_chunked && version == Version::HTTP_10 => return Err(UpstreamError::Malformed),
