@@ -8,7 +8,7 @@ use crate::{
     observe::Observe,
     process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code, reap},
     proxy::{Plain, Proxy},
-    server::{self, Acceptor, Connections},
+    server::{self, Acceptor, Connections, Cores},
     tls::Reload,
     upstream::Upstream,
 };
@@ -40,7 +40,12 @@ const LAST_RESPONSES: Duration = Duration::from_millis(750);
 ///
 /// # Errors
 /// What kept it from starting.
-pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) -> Result<u8, StartError> {
+pub async fn run(
+    config: Config,
+    command: Vec<OsString>,
+    observe: Arc<Observe>,
+    cores: Arc<Cores>,
+) -> Result<u8, StartError> {
     // Signals first, so that none is lost; ports next, so that no application is started in vain.
     let signals = Signals::install().map_err(StartError::Signals)?;
     let limit = FileLimit::raise();
@@ -65,7 +70,7 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
     let upstream = Upstream::start(config.upstream(path, worker.is_some()));
     let connections = Connections::new();
     let cache = Cache::new(config.cache.clone());
-    let front = Front { connections: connections.clone(), limit: limit.connections() };
+    let front = Front { cores, connections: connections.clone(), limit: limit.connections() };
     let (options, files) = (config.proxy.clone(), config.files.clone());
     let proxy = Proxy::new(options, files, config.encode, upstream.clone(), cache, observe);
     let reload = front.open(&config, Arc::new(proxy), listener, secured.zip(secure_listener));
@@ -75,6 +80,7 @@ pub async fn run(config: Config, command: Vec<OsString>, observe: Arc<Observe>) 
 
 /// What clients meet.
 struct Front {
+    cores: Arc<Cores>,
     connections: Arc<Connections>,
     /// How many may be there.
     limit: usize,
@@ -110,7 +116,7 @@ impl Front {
     }
 
     fn acceptor<H: Handler>(&self, handler: Arc<H>, config: &Config, limit: usize) -> Acceptor<H> {
-        Acceptor::new(handler, self.connections.clone(), &config.server, limit)
+        Acceptor::new(handler, self.cores.clone(), self.connections.clone(), &config.server, limit)
     }
 }
 

@@ -17,10 +17,11 @@ use thrust::{
     https,
     observe::{self, Observe},
     process,
+    server::Cores,
 };
 use tokio::runtime::{Builder, Runtime};
 
-/// More threads than this do not wait for disks, each with memory of its own.
+/// More threads than this, of all cores, do not wait for disks, each with memory of its own.
 const BLOCKING_THREADS: usize = 64;
 /// How long the last log lines may take.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -92,24 +93,42 @@ fn run(command: Vec<OsString>) -> u8 {
 }
 
 fn serve(runtime: Runtime, config: Config, command: Vec<OsString>, observe: Arc<Observe>) -> u8 {
-    let code = match runtime.block_on(app::run(config, command, observe.clone())) {
-        Ok(code) => code,
-        Err(error) => {
-            tracing::error!("{error}");
-            error.exit_code()
+    let code = match start_cores(&runtime) {
+        Ok(cores) => {
+            let cores = Arc::new(cores);
+            let result = runtime.block_on(app::run(config, command, observe.clone(), cores.clone()));
+            // Ends what is still in flight, which is logged by that. (Who accepted is gone with the main runtime.)
+            runtime.shutdown_timeout(app::LAST_TASKS);
+            if let Some(cores) = Arc::into_inner(cores) {
+                cores.stop();
+            }
+            result.unwrap_or_else(|error| {
+                tracing::error!("{error}");
+                error.exit_code()
+            })
         }
+        Err(error) => complain(format!("cannot start: {error}"), 1),
     };
-    // Ends what is still in flight, which is logged by that.
-    runtime.shutdown_timeout(app::LAST_TASKS);
     observe.flush(LAST_LINES);
     code
 }
 
-/// One thread a core that we may use; none but this one where that is one.
+/// The main thread's runtime, which accepts connections and looks after the worker.
 fn runtime() -> io::Result<Runtime> {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-    builder.worker_threads(cores).max_blocking_threads(BLOCKING_THREADS).enable_all().build()
+    Builder::new_current_thread().max_blocking_threads(blocking_threads()).enable_all().build()
+}
+
+/// One more for each other core that we may use.
+fn start_cores(runtime: &Runtime) -> io::Result<Cores> {
+    Cores::start(runtime.handle().clone(), count_cores(), blocking_threads(), app::LAST_TASKS)
+}
+
+fn count_cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+fn blocking_threads() -> usize {
+    (BLOCKING_THREADS / count_cores()).max(4)
 }
 
 fn misconfigured(errors: &ConfigErrors) -> u8 {

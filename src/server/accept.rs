@@ -3,6 +3,7 @@
 use super::{
     Options, Timeouts,
     connection::{self, Patience, Session, Speech},
+    cores::Cores,
     drain::{Accepting, Connections, Stage},
     listen,
     memory::Memory,
@@ -24,9 +25,10 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::fro
 /// How long a connection that has begun may take to show up in the queue when no new one is let in.
 const LAST_ARRIVALS: Duration = Duration::from_millis(20);
 
-/// Accepts connections and serves each in a task of its own.
+/// Accepts connections and serves each in a task of its own, on the core whose turn it is.
 pub struct Acceptor<H> {
     handler: Arc<H>,
+    cores: Arc<Cores>,
     connections: Arc<Connections>,
     /// Gone with the accept loop.
     _accepting: Accepting,
@@ -44,6 +46,7 @@ impl<H: Handler> Acceptor<H> {
     /// `max_connections` bounds how many are served at the same time. Within a runtime.
     pub fn new(
         handler: Arc<H>,
+        cores: Arc<Cores>,
         connections: Arc<Connections>,
         options: &Options,
         max_connections: usize,
@@ -51,6 +54,7 @@ impl<H: Handler> Acceptor<H> {
         let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
         Self {
             handler,
+            cores,
             _accepting: connections.accepting(),
             connections,
             timeouts: options.timeouts,
@@ -126,7 +130,7 @@ impl<H: Handler> Acceptor<H> {
             patience: Patience::new(),
         };
         let (speech, tls) = (self.speech, self.tls.clone());
-        tokio::spawn(async move {
+        self.cores.deal(socket, move |socket| async move {
             match tls {
                 // In a box, so that a plain connection does not carry its size.
                 Some(tls) => Box::pin(secure::serve(tls, socket, session)).await,

@@ -6,6 +6,7 @@
 mod accept;
 mod arriving;
 mod connection;
+mod cores;
 mod drain;
 mod flow;
 mod frames;
@@ -24,6 +25,7 @@ mod waiting;
 mod wire;
 
 pub use accept::Acceptor;
+pub use cores::Cores;
 pub use drain::Connections;
 pub use listen::bind;
 

@@ -6,7 +6,7 @@
 use super::{
     UpstreamError,
     body::ResponseBody,
-    pool::Pool,
+    pool::{Pool, thread_number},
     response::{self, Framing, Head},
     socket::{Reader, Socket, Writer},
     upload::{OnContinue, Upload},
@@ -43,6 +43,7 @@ pub(super) struct Connection {
     /// Room for the next request's head.
     scratch: Vec<u8>,
     line: Arc<Line>,
+    core: usize,
 }
 
 /// What both directions of a connection have to know of each other, and of the worker.
@@ -78,7 +79,12 @@ impl Connection {
     pub(super) fn new(socket: Socket) -> Self {
         let Socket { reader, writer } = socket;
         let (received, scratch, line) = (BytesMut::new(), Vec::new(), Arc::default());
-        Self { reader, writer: Some(writer), received, scratch, line }
+        Self { reader, writer: Some(writer), received, scratch, line, core: thread_number() }
+    }
+
+    /// The number of the thread whose event loop watches it.
+    pub(super) fn core(&self) -> usize {
+        self.core
     }
 
     pub(super) fn line(&self) -> &Arc<Line> {

@@ -2,7 +2,11 @@
 
 use super::connection::Connection;
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread::available_parallelism,
     time::Duration,
 };
 use tokio::time::{Instant, interval};
@@ -16,9 +20,19 @@ const WITH_BUFFERS: usize = 256;
 /// A connection that has never been used is as good as a new one for this long.
 const AS_NEW: Duration = Duration::from_secs(1);
 
-/// The pool.
+/// The pool. Each core has a shelf of its own, where the connections lie that its event loop watches: another one's would be heard
+/// of by way of that core.
 pub(super) struct Pool {
-    idle: Mutex<Vec<Idle>>,
+    shelves: Box<[Mutex<Vec<Idle>>]>,
+}
+
+/// The number of this thread among those that have used a pool.
+pub(super) fn thread_number() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: usize = THREADS.fetch_add(1, Relaxed);
+    }
+    NUMBER.with(|number| *number)
 }
 
 struct Idle {
@@ -37,14 +51,17 @@ pub(super) struct Taken {
 impl Pool {
     /// An empty pool and the task that keeps it tidy; within a runtime.
     pub(super) fn start() -> Arc<Self> {
-        let pool = Arc::new(Self { idle: Mutex::new(Vec::new()) });
+        let cores = available_parallelism().map_or(1, usize::from);
+        let pool = Arc::new(Self { shelves: (0..cores).map(|_| Mutex::default()).collect() });
         let weak = Arc::downgrade(&pool);
         tokio::spawn(async move {
             let mut ticks = interval(IDLE_LIMIT / 3);
             loop {
                 ticks.tick().await;
                 let Some(pool) = weak.upgrade() else { return };
-                pool.lock().retain_mut(Idle::tidy);
+                for shelf in &pool.shelves {
+                    lock(shelf).retain_mut(Idle::tidy);
+                }
             }
         });
         pool
@@ -72,7 +89,8 @@ impl Pool {
     }
 
     fn keep(&self, mut connection: Box<Connection>, used: bool) {
-        let mut idle = self.lock();
+        let Some(shelf) = self.shelves.get(connection.core() % self.shelves.len()) else { return };
+        let mut idle = lock(shelf);
         if idle.len() >= WITH_BUFFERS {
             connection.rest();
         }
@@ -81,14 +99,18 @@ impl Pool {
         }
     }
 
+    /// The newest of this core's, or else one of another's.
     fn pop(&self) -> Option<Idle> {
-        let mut idle = self.lock();
-        std::iter::from_fn(|| idle.pop()).find(|newest| !newest.is_stale())
+        let (before, from) = self.shelves.split_at(thread_number() % self.shelves.len());
+        from.iter().chain(before).find_map(|shelf| {
+            let mut idle = lock(shelf);
+            std::iter::from_fn(|| idle.pop()).find(|newest| !newest.is_stale())
+        })
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(shelf: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Idle {
@@ -120,7 +142,7 @@ mod tests {
             pool.put(Box::new(Connection::new(ours.into())));
         }
         let seen = async {
-            while pool.lock().iter().any(|idle| idle.connection.is_idle()) {
+            while pool.shelves.iter().any(|shelf| lock(shelf).iter().any(|idle| idle.connection.is_idle())) {
                 tokio::task::yield_now().await;
             }
         };
