@@ -80,3 +80,45 @@ impl Core {
         Ok(Self { handle, stop, thread })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::HashSet, sync::mpsc, thread};
+    use tokio::{io::AsyncReadExt, net::TcpListener};
+
+    #[tokio::test]
+    async fn connections_are_dealt_out_in_turn_and_end_with_their_core() {
+        let last_tasks = Duration::from_secs(5);
+        let cores = Cores::start(Handle::current(), 3, 1, last_tasks).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (told, where_served) = mpsc::channel();
+        let mut clients = Vec::new();
+        for _ in 0..6 {
+            clients.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+            let (socket, _) = listener.accept().await.unwrap();
+            let told = told.clone();
+            cores.deal(socket, move |mut socket| async move {
+                socket.read_u8().await.unwrap();
+                told.send(thread::current().id()).unwrap();
+                std::future::pending::<()>().await;
+            });
+        }
+        for client in &clients {
+            while client.try_write(b"x").is_err() {
+                client.writable().await.unwrap();
+            }
+        }
+        let served = tokio::task::spawn_blocking(move || where_served.iter().take(6).collect::<Vec<_>>());
+        let served = served.await.unwrap();
+        assert_eq!(served.iter().collect::<HashSet<_>>().len(), 3, "{served:?}");
+        cores.stop();
+        // What was served by the others is closed; what is served here goes on.
+        let mut closed = 0;
+        for mut client in clients {
+            closed +=
+                usize::from(tokio::time::timeout(Duration::from_millis(50), client.read_u8()).await.is_ok());
+        }
+        assert_eq!(closed, 4);
+    }
+}
