@@ -23,7 +23,8 @@ pub struct Cores {
 
 struct Core {
     handle: Handle,
-    stop: oneshot::Sender<()>,
+    /// When it is dropped the core ends.
+    _running: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
@@ -59,10 +60,11 @@ impl Cores {
 
     /// Ends what is still in flight.
     pub fn stop(self) {
-        for core in self.others {
-            // A thread that is gone has nothing in flight.
-            let _ = core.stop.send(());
-            let _ = core.thread.join();
+        // All are told at once, by letting go of them, and then each is waited for.
+        let threads: Vec<_> = self.others.into_iter().map(|core| core.thread).collect();
+        for thread in threads {
+            // One that has panicked has nothing in flight.
+            let _ = thread.join();
         }
     }
 }
@@ -71,13 +73,13 @@ impl Core {
     fn start(blocking: usize, last_tasks: Duration) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().max_blocking_threads(blocking).enable_all().build()?;
         let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel();
+        let (running, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("core".into()).spawn(move || {
-            // It is told, or the sender is gone.
+            // Nothing is ever sent: it ends with its sender.
             let _ = runtime.block_on(stopped);
             runtime.shutdown_timeout(last_tasks);
         })?;
-        Ok(Self { handle, stop, thread })
+        Ok(Self { handle, _running: running, thread })
     }
 }
 
