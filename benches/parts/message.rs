@@ -5,6 +5,7 @@ use super::{
     stage::{BROWSER, request},
     with,
 };
+use bytes::BytesMut;
 use http::HeaderMap;
 use std::{
     hint::black_box,
@@ -12,14 +13,13 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 use thrust::message::{
-    ConnectionInfo, Scheme,
-    chunked::Chunked,
-    conditional,
+    ConnectionInfo, Scheme, conditional,
     encoding::{self, Encoding, Offer},
     forwarded::{self, Trust},
     head, hop,
     places::Places,
     range::{self, Selection},
+    unread::Unread,
 };
 
 pub(super) fn measure(by: &mut impl Measure) {
@@ -27,8 +27,11 @@ pub(super) fn measure(by: &mut impl Measure) {
     by.same("read/chunked", || {
         let body = [b"1000\r\n", &[b'x'; 4096][..], b"\r\n3a\r\n", &[b'x'; 58], b"\r\n0\r\n\r\n"].concat();
         move || {
-            let mut chunked = Chunked::default();
-            (chunked.feed(&body), chunked.is_done())
+            let (mut unread, mut received) = (Unread::chunked(), BytesMut::from(&*body));
+            while let Ok(Some(frame)) = unread.next(&mut received) {
+                black_box(frame);
+            }
+            unread.is_over()
         }
     });
     header(by);

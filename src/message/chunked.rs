@@ -5,9 +5,9 @@ use super::{Refusal, head};
 /// Most bytes of chunk extensions, and of trailers, in one body.
 const MAX_EXTRA: usize = 16 * 1024;
 
-/// How far a chunked body has been read. It is fed the bytes as they come.
+/// How far a chunked body has been read.
 #[derive(Debug, Clone, Default)]
-pub struct Chunked {
+pub(super) struct Chunked {
     state: State,
     /// Bytes of extensions and trailers so far.
     extra: usize,
@@ -54,7 +54,7 @@ impl Default for State {
 
 /// What the next bytes of a chunked body are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Span {
+pub(super) enum Span {
     /// So many bytes of chunk sizes, extensions and line ends.
     Frame(usize),
     /// So many bytes of content.
@@ -64,20 +64,6 @@ pub enum Span {
 }
 
 impl Chunked {
-    /// Reads on: how many of these bytes belong to the body. Fewer than there are: the body has ended there.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<usize, Refusal> {
-        let mut at = 0;
-        while at < bytes.len() && self.state != State::Done {
-            if let State::Data(left) = self.state {
-                at += self.take_data(left, bytes.len() - at);
-            } else {
-                self.state = self.step(bytes[at])?;
-                at += 1;
-            }
-        }
-        Ok(at)
-    }
-
     /// Reads on as far as the bytes are of one kind.
     pub fn next(&mut self, bytes: &[u8]) -> Result<Span, Refusal> {
         if let State::Data(left) = self.state {
@@ -123,7 +109,7 @@ impl Chunked {
         self.state == State::Done
     }
 
-    // Inlined into both loops: what it gives back is too large for registers.
+    // Inlined into the loop: what it gives back is too large for registers.
     #[inline(always)]
     fn step(&mut self, b: u8) -> Result<State, Refusal> {
         use State::*;
@@ -190,24 +176,25 @@ fn add_digit(size: u64, digit: u8) -> Result<u64, Refusal> {
 mod tests {
     use super::*;
 
-    /// Fed whole and byte by byte; both must agree.
-    fn read(text: &str) -> Result<(usize, bool), &'static str> {
-        let mut whole = Chunked::default();
-        let all = whole.feed(text.as_bytes()).map(|n| (n, whole.is_done())).map_err(|r| r.reason);
-        let mut piecewise = Chunked::default();
-        let mut taken = Ok(0);
-        for b in text.bytes() {
-            match (piecewise.feed(&[b]), &mut taken) {
-                (Ok(n), Ok(sum)) => *sum += n,
-                (Err(refusal), _) => {
-                    taken = Err(refusal.reason);
-                    break;
-                }
-                _ => break,
+    /// How many bytes belong to the body, and whether it ends there, when it comes in pieces of this size.
+    fn read_in(text: &str, size: usize) -> Result<(usize, bool), &'static str> {
+        let (mut body, mut taken) = (Chunked::default(), 0);
+        for mut piece in text.as_bytes().chunks(size) {
+            while !piece.is_empty() && !body.is_done() {
+                let span = body.next(piece).map_err(|refusal| refusal.reason)?;
+                let (Span::Frame(length) | Span::Data(length) | Span::Trailers(length)) = span;
+                taken += length;
+                piece = &piece[length..];
             }
         }
-        assert_eq!(all, taken.map(|n| (n, piecewise.is_done())), "{text:?}");
-        all
+        Ok((taken, body.is_done()))
+    }
+
+    /// Read whole and byte by byte; both must agree.
+    fn read(text: &str) -> Result<(usize, bool), &'static str> {
+        let whole = read_in(text, usize::MAX);
+        assert_eq!(whole, read_in(text, 1), "{text:?}");
+        whole
     }
 
     #[test]
@@ -266,7 +253,8 @@ mod tests {
     #[test]
     fn what_was_refused_stays_refused() {
         let mut body = Chunked::default();
-        body.feed(b"3\r\nyou").unwrap();
+        assert_eq!(body.next(b"3\r\nyou").unwrap(), Span::Frame(3));
+        assert_eq!(body.next(b"you").unwrap(), Span::Data(3));
         // Whoever tries again does so with the same bytes, of which some were sound.
         let bytes = b"\r\n5 \r\nhello";
         let refusal = body.next(bytes).unwrap_err();

@@ -5,8 +5,9 @@ use super::{
     chunked::{Chunked, Span},
     head::MAX_FIELDS,
 };
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Frame;
 
 /// A chunked body that is taken out of its frame.
 #[derive(Default)]
@@ -16,8 +17,17 @@ pub struct Chunks {
 }
 
 impl Chunks {
+    /// The next frame, as far as it was received: content, or trailers behind it.
+    pub fn next(&mut self, received: &mut BytesMut) -> Result<Option<Frame<Bytes>>, Refusal> {
+        let data = self.data(received)?;
+        if !data.is_empty() {
+            return Ok(Some(Frame::data(data.freeze())));
+        }
+        Ok(if self.reader.is_done() { self.trailers()?.map(Frame::trailers) } else { None })
+    }
+
     /// What is there of the next chunk's content. Reads on behind it, so that the end is seen with the last of it.
-    pub fn data(&mut self, received: &mut BytesMut) -> Result<BytesMut, Refusal> {
+    fn data(&mut self, received: &mut BytesMut) -> Result<BytesMut, Refusal> {
         self.skip(received)?;
         if received.is_empty() || !self.reader.is_in_data() {
             return Ok(BytesMut::new());
@@ -40,18 +50,18 @@ impl Chunks {
         Ok(())
     }
 
-    /// Whether the body is complete, trailers included.
-    pub fn is_done(&self) -> bool {
-        self.reader.is_done()
+    /// Whether nothing more is to come: the body is complete, and its trailers have been given out.
+    pub fn is_over(&self) -> bool {
+        self.reader.is_done() && !self.has_trailers()
     }
 
     /// Behind the last chunk there is at least an empty line.
-    pub fn has_trailers(&self) -> bool {
+    fn has_trailers(&self) -> bool {
         self.trailers.len() > b"\r\n".len()
     }
 
-    /// The trailer fields, if there are any.
-    pub fn trailers(&self) -> Result<Option<HeaderMap>, Refusal> {
+    /// The trailer fields, if there are any; only once.
+    fn trailers(&mut self) -> Result<Option<HeaderMap>, Refusal> {
         if !self.has_trailers() {
             return Ok(None);
         }
@@ -70,6 +80,7 @@ impl Chunks {
         for (name, value) in fields.iter().filter_map(field) {
             trailers.append(name, value);
         }
+        self.trailers.clear();
         Ok(Some(trailers))
     }
 }

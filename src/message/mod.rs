@@ -5,8 +5,8 @@ pub mod age;
 pub mod body;
 pub mod byteranges;
 pub mod cache_control;
-pub mod chunked;
-pub mod chunks;
+mod chunked;
+mod chunks;
 mod compressible;
 pub mod conditional;
 pub mod connection;
@@ -34,6 +34,7 @@ pub mod request_line;
 pub mod structured;
 #[cfg(test)]
 pub mod testing;
+pub mod unread;
 pub mod write;
 
 pub use body::BodyError;

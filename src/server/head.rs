@@ -40,7 +40,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Writes a response's head. `length` is that of the body, as far as it is known; `connection` is what the field of that name
-/// says, where the response has none.
+/// says, which the response itself does not have.
 pub(super) fn write(
     out: &mut Vec<u8>,
     version: Version,

@@ -2,18 +2,17 @@
 //!
 //! Who waits for a request reads it, and who consumes a request's body reads that; the connection itself reads on only to
 //! notice that the client has left. What is malformed, or could be understood in two ways, is refused (see [`head`] and
-//! [`Chunks`]).
+//! [`Unread`]).
 
 use super::connection::Transport;
 use crate::message::{
     BodyError, Refusal, Refused,
-    chunks::Chunks,
     head::{self, Framing, Head, MAX_HEAD},
     places::Places,
+    unread::Unread,
 };
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
-use http_body::Frame;
 use std::{
     io::{self, IoSlice},
     mem,
@@ -22,11 +21,8 @@ use std::{
 };
 use tokio::{io::AsyncReadExt, time::Instant};
 
-/// Least and most that is read at once: as much again when all of it was there. Larger pieces of an upload do not stay in the
-/// processor's nearest cache until they are written on: with 64 KiB it takes half as much CPU again.
-const READ: (usize, usize) = (8 * 1024, 16 * 1024);
-/// How much of a body that nobody wants is read to get to the next request.
-const SKIPPED: usize = 128 * 1024;
+/// How much is read at once of a head, and of what may be behind it.
+const READ: usize = 8 * 1024;
 /// With less room than this a buffer is made anew.
 const LEAST_ROOM: usize = 1024;
 /// How much of a refused request is kept for the log.
@@ -42,28 +38,18 @@ pub(super) struct Wire<S> {
     received: BytesMut,
     /// Whether more has been received since a head was last looked for, such that it may be complete.
     is_fresh: bool,
-    rest: Rest,
+    /// What is still to come of the last request; an error where nobody knows: the client has broken off, or has sent nonsense.
+    rest: Result<Unread, BodyError>,
     /// How many requests were read: a body belongs to the last of them.
     requests: u64,
     /// Nobody else reads that body any more.
     is_unwanted: bool,
-    /// How much is read at once of a body.
-    room: usize,
     /// What is still to be written of what the client waits for before it sends the request's body. Nothing more: to be flushed.
     interim: Option<&'static [u8]>,
     /// Whoever waits for the end of the request's body.
     waiting: Option<Waker>,
     /// Since when the client takes nothing of what is waiting for it.
     blocked_since: Option<Instant>,
-}
-
-/// What is still to come of the request.
-enum Rest {
-    Nothing,
-    Length(u64),
-    Chunks(Box<Chunks>),
-    /// Nobody knows: the client has broken off, or has sent nonsense.
-    Broken(BodyError),
 }
 
 /// What a client sends.
@@ -84,10 +70,9 @@ impl<S: Transport> Wire<S> {
             socket: Some(socket),
             is_fresh: !received.is_empty(),
             received,
-            rest: Rest::Nothing,
+            rest: Ok(Unread::NOTHING),
             requests: 0,
             is_unwanted: false,
-            room: READ.0,
             interim: None,
             waiting: None,
             blocked_since: None,
@@ -106,7 +91,7 @@ impl<S: Transport> Wire<S> {
 
     /// Whether what comes next is the beginning of a request.
     pub(super) fn is_between_requests(&self) -> bool {
-        matches!(self.rest, Rest::Nothing)
+        self.rest.as_ref().is_ok_and(Unread::is_over)
     }
 
     /// Since when the client takes nothing of what is waiting for it.
@@ -123,7 +108,7 @@ impl<S: Transport> Wire<S> {
 
     /// The socket, and what was read from it but not consumed. Bodies that are still held break off.
     pub(super) fn take(&mut self) -> Option<(S, BytesMut)> {
-        self.rest = Rest::Broken(BodyError::ClientGone);
+        self.rest = Err(BodyError::ClientGone);
         Some((self.socket.take()?, mem::take(&mut self.received)))
     }
 
@@ -143,7 +128,7 @@ impl<S: Transport> Wire<S> {
                 }
             }
             let before = self.received.len();
-            match ready!(self.poll_receive(cx, READ.0)) {
+            match ready!(self.poll_receive(cx, READ)) {
                 Ok(1..) => self.is_fresh = self.may_end_head(before),
                 Ok(0) | Err(_) => return Poll::Ready(Next::End),
             }
@@ -156,7 +141,7 @@ impl<S: Transport> Wire<S> {
     }
 
     fn refuse(&mut self, refusal: Refusal) -> Refused {
-        self.rest = Rest::Broken(BodyError::Malformed);
+        self.rest = Err(BodyError::Malformed);
         let mut start = mem::take(&mut self.received);
         start.truncate(MAX_REFUSED_START);
         Refused { refusal, start: start.into() }
@@ -176,11 +161,10 @@ impl<S: Transport> Wire<S> {
         self.received.advance(skipped);
         let bytes = self.received.split_to(head.len).freeze();
         let request = head.request(&bytes, places, mem::take(headers))?;
-        self.rest = match head.framing {
-            Framing::Length(0) => Rest::Nothing,
-            Framing::Length(length) => Rest::Length(length),
-            Framing::Chunked => Rest::Chunks(Box::default()),
-        };
+        self.rest = Ok(match head.framing {
+            Framing::Length(length) => Unread::length(length),
+            Framing::Chunked => Unread::chunked(),
+        });
         self.interim = head.expects_continue.then_some(CONTINUE);
         self.requests += 1;
         self.is_unwanted = false;
@@ -201,137 +185,6 @@ impl<S: Transport> Wire<S> {
             self.received.reserve(room);
         }
         pin!(socket.read_buf(&mut self.received)).poll(cx)
-    }
-
-    /// The number of the request that was read last, by which its body is asked for.
-    pub(super) fn request_number(&self) -> u64 {
-        self.requests
-    }
-
-    /// Reads on in the body of the request of this number.
-    pub(super) fn poll_body(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: u64,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if request != self.requests {
-            return Poll::Ready(Some(Err(BodyError::ClientGone)));
-        }
-        loop {
-            match self.decode() {
-                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
-                Ok(None) if matches!(self.rest, Rest::Nothing) => return Poll::Ready(None),
-                Ok(None) => {}
-                Err(error) => return Poll::Ready(Some(Err(error))),
-            }
-            if !self.is_unwanted {
-                // Not all wait for it, and who does not may take nothing before the body is read.
-                let _ = self.poll_interim(cx);
-            }
-            match ready!(self.poll_receive_body(cx)) {
-                Ok(read @ 1..) => self.room = if read < self.room { READ.0 } else { READ.1.min(2 * read) },
-                Ok(0) | Err(_) => self.rest = Rest::Broken(BodyError::ClientGone),
-            }
-        }
-    }
-
-    fn poll_receive_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let room = match self.rest {
-            // What follows the body is the next request's.
-            Rest::Length(left) => left.min(self.room as u64) as usize,
-            _ => self.room,
-        };
-        self.received.reserve(room);
-        self.poll_receive(cx, room)
-    }
-
-    /// The next frame of the body, as far as it was read.
-    fn decode(&mut self) -> Result<Option<Frame<Bytes>>, BodyError> {
-        let frame = match &mut self.rest {
-            Rest::Nothing => None,
-            Rest::Broken(error) => return Err(*error),
-            Rest::Length(left) => {
-                let length = (*left).min(self.received.len() as u64);
-                *left -= length;
-                let is_over = *left == 0;
-                let data = self.received.split_to(length as usize).freeze();
-                if is_over {
-                    self.end_body();
-                }
-                (!data.is_empty()).then(|| Frame::data(data))
-            }
-            Rest::Chunks(chunks) => match decode_chunks(chunks, &mut self.received) {
-                Ok(frame) => {
-                    if chunks.is_done()
-                        && frame.as_ref().is_none_or(|frame| frame.is_trailers() || !chunks.has_trailers())
-                    {
-                        self.end_body();
-                    }
-                    frame
-                }
-                Err(_) => {
-                    self.rest = Rest::Broken(BodyError::Malformed);
-                    return Err(BodyError::Malformed);
-                }
-            },
-        };
-        Ok(frame)
-    }
-
-    fn end_body(&mut self) {
-        self.rest = Rest::Nothing;
-        self.is_fresh = !self.received.is_empty();
-        if let Some(waker) = self.waiting.take() {
-            waker.wake();
-        }
-    }
-
-    /// Reads to the end of the request's body, as far as that is there already.
-    pub(super) fn skip_body(&mut self) {
-        let cx = &mut Context::from_waker(Waker::noop());
-        self.is_unwanted = true;
-        let mut left = SKIPPED;
-        while let Poll::Ready(Some(Ok(frame))) = self.poll_body(cx, self.requests)
-            && let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len))
-        {
-            left = rest;
-        }
-    }
-
-    /// Nobody wants the body of the request of this number any more.
-    pub(super) fn let_go(&mut self, request: u64) {
-        if request == self.requests && !self.is_between_requests() {
-            self.is_unwanted = true;
-            if let Some(waker) = self.waiting.take() {
-                waker.wake();
-            }
-        }
-    }
-
-    /// Ready when the client has left. What it sends ahead is kept, but no more than was there at once.
-    pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.is_between_requests() {
-            if !self.is_unwanted {
-                // Who consumes the body notices.
-                self.waiting = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-            match ready!(self.poll_body(cx, self.requests)) {
-                Some(Err(BodyError::ClientGone)) => return Poll::Ready(()),
-                Some(Err(_)) => return Poll::Pending,
-                Some(Ok(_)) | None => {}
-            }
-        }
-        if self.has_received() {
-            return Poll::Pending;
-        }
-        match ready!(self.poll_receive(cx, READ.0)) {
-            Ok(1..) => {
-                self.is_fresh = true;
-                Poll::Pending
-            }
-            Ok(0) | Err(_) => Poll::Ready(()),
-        }
     }
 
     /// A response begins: what the client was to hear before it, it need not hear any more. False where the rest of the request's
@@ -393,14 +246,6 @@ impl<S: Transport> Wire<S> {
     }
 }
 
-/// The next frame of a chunked body, as far as it was read.
-fn decode_chunks(chunks: &mut Chunks, received: &mut BytesMut) -> Result<Option<Frame<Bytes>>, Refusal> {
-    let data = chunks.data(received)?;
-    if !data.is_empty() {
-        return Ok(Some(Frame::data(data.freeze())));
-    }
-    Ok(if chunks.is_done() { chunks.trailers()?.map(Frame::trailers) } else { None })
-}
-
+mod body;
 #[cfg(test)]
 mod tests;

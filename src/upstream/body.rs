@@ -6,7 +6,7 @@ use super::{
     response::Framing,
     upload,
 };
-use crate::message::{BodyError, chunks::Chunks};
+use crate::message::{BodyError, unread::Unread};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -17,10 +17,6 @@ use std::{
 };
 use tokio::task::JoinHandle;
 
-/// Least and most that is read at once: as much again when all of it was there. Larger pieces do not stay in the processor's
-/// nearest cache until they are written on: with 64 KiB a download takes a quarter more of CPU.
-const READ: (usize, usize) = (8 * 1024, 16 * 1024);
-
 /// A response body. Read to its end it gives the connection back; dropped before, it closes it.
 pub struct ResponseBody {
     /// The connection, until the body has ended.
@@ -29,20 +25,10 @@ pub struct ResponseBody {
     pool: Option<Arc<Pool>>,
     /// The request's body, where that is still being sent.
     upload: Option<Upload>,
-    rest: Rest,
-    /// How much is read at once.
-    room: usize,
+    /// What is still to come.
+    rest: Unread,
     /// It has broken off, for good; which is told when what came before has had time to leave.
     is_broken: bool,
-}
-
-/// What is still to come.
-enum Rest {
-    Nothing,
-    Length(u64),
-    Chunks(Box<Chunks>),
-    /// All until the connection's end.
-    Close,
 }
 
 /// A task that sends a request's body; ended with this.
@@ -63,20 +49,13 @@ impl ResponseBody {
         upload: Option<JoinHandle<upload::Outcome>>,
     ) -> Self {
         let rest = match framing {
-            Framing::Length(0) => Rest::Nothing,
-            Framing::Length(length) => Rest::Length(length),
-            Framing::Chunked => Rest::Chunks(Box::default()),
-            Framing::Close => Rest::Close,
+            Framing::Length(length) => Unread::length(length),
+            Framing::Chunked => Unread::chunked(),
+            Framing::Close => Unread::until_close(),
         };
-        let is_over = matches!(rest, Rest::Nothing);
-        let mut body = Self {
-            connection: Some(connection),
-            pool,
-            upload: upload.map(Upload),
-            rest,
-            room: READ.0,
-            is_broken: false,
-        };
+        let is_over = rest.is_over();
+        let mut body =
+            Self { connection: Some(connection), pool, upload: upload.map(Upload), rest, is_broken: false };
         if is_over {
             body.give_back();
         }
@@ -89,8 +68,7 @@ impl ResponseBody {
             connection: Some(connection),
             pool: None,
             upload: None,
-            rest: Rest::Nothing,
-            room: READ.0,
+            rest: Unread::NOTHING,
             is_broken: false,
         }
     }
@@ -102,7 +80,7 @@ impl ResponseBody {
 
     /// The body has ended.
     fn give_back(&mut self) {
-        self.rest = Rest::Nothing;
+        self.rest = Unread::NOTHING;
         self.settle_upload(&mut Context::from_waker(Waker::noop()));
         // One whose request's body is still being sent is closed.
         self.upload = None;
@@ -128,58 +106,34 @@ impl ResponseBody {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
-            if matches!(self.rest, Rest::Nothing) {
+            if self.rest.is_over() {
                 return Poll::Ready(None);
             }
             self.settle_upload(cx);
-            match self.decode() {
-                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
-                Ok(None) if matches!(self.rest, Rest::Nothing) => return Poll::Ready(None),
+            match self.next_frame() {
+                Ok(None) if self.rest.is_over() => return Poll::Ready(None),
                 Ok(None) => {}
-                Err(error) => return Poll::Ready(Some(Err(error))),
+                frame => return Poll::Ready(frame.transpose()),
             }
             let Some(connection) = &mut self.connection else {
                 return Poll::Ready(Some(Err(BodyError::WorkerGone)));
             };
-            match ready!(connection.poll_receive(cx, self.room)) {
-                Ok(0) if matches!(self.rest, Rest::Close) => self.give_back(),
-                Ok(read @ 1..) => self.room = if read < self.room { READ.0 } else { READ.1.min(2 * read) },
+            match ready!(connection.poll_receive(cx, self.rest.room())) {
+                Ok(0) if self.rest.ends_with_connection() => self.give_back(),
+                Ok(read @ 1..) => self.rest.has_read(read),
                 Ok(0) | Err(_) => return Poll::Ready(Some(Err(BodyError::WorkerGone))),
             }
         }
     }
 
     /// The next frame, as far as it was read.
-    fn decode(&mut self) -> Result<Option<Frame<Bytes>>, BodyError> {
+    fn next_frame(&mut self) -> Result<Option<Frame<Bytes>>, BodyError> {
         let Some(connection) = &mut self.connection else { return Ok(None) };
-        let received = connection.received();
-        let data = match &mut self.rest {
-            Rest::Nothing => return Ok(None),
-            Rest::Length(left) => {
-                let length = (*left).min(received.len() as u64);
-                *left -= length;
-                received.split_to(length as usize)
-            }
-            Rest::Close => received.split(),
-            Rest::Chunks(chunks) => {
-                let data = chunks.data(received).map_err(|_| BodyError::WorkerGone)?;
-                if data.is_empty() && chunks.is_done() {
-                    let trailers = chunks.trailers().map_err(|_| BodyError::WorkerGone)?;
-                    self.give_back();
-                    return Ok(trailers.map(Frame::trailers));
-                }
-                data
-            }
-        };
-        let is_over = match &self.rest {
-            Rest::Length(left) => *left == 0,
-            Rest::Chunks(chunks) => chunks.is_done() && !chunks.has_trailers(),
-            Rest::Nothing | Rest::Close => false,
-        };
-        if is_over {
+        let frame = self.rest.next(connection.received()).map_err(|_| BodyError::WorkerGone)?;
+        if self.rest.is_over() {
             self.give_back();
         }
-        Ok((!data.is_empty()).then(|| Frame::data(data.freeze())))
+        Ok(frame)
     }
 }
 
@@ -205,15 +159,11 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.rest, Rest::Nothing)
+        self.rest.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.rest {
-            Rest::Nothing => SizeHint::with_exact(0),
-            Rest::Length(left) => SizeHint::with_exact(left),
-            Rest::Chunks(_) | Rest::Close => SizeHint::default(),
-        }
+        self.rest.left().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

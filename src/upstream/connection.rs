@@ -43,6 +43,7 @@ pub(super) struct Connection {
     /// Room for the next request's head.
     scratch: Vec<u8>,
     line: Arc<Line>,
+    /// The number of the thread whose event loop watches it.
     core: usize,
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::message::chunks::Chunks;
+use crate::message::unread::Unread;
 use bytes::BytesMut;
 use http_body::SizeHint;
 use std::{collections::VecDeque, io, task::Waker};
@@ -146,9 +146,14 @@ fn what_came_before_an_error_is_sent_and_then_the_response_is_broken() {
 }
 
 fn decoded(text: &[u8]) -> (Vec<u8>, HeaderMap) {
-    let (mut received, mut chunks, mut body) = (BytesMut::from(text), Chunks::default(), Vec::new());
-    while !chunks.is_done() || !received.is_empty() {
-        body.extend_from_slice(&chunks.data(&mut received).unwrap());
+    let (mut received, mut chunked, mut body) = (BytesMut::from(text), Unread::chunked(), Vec::new());
+    let mut trailers = HeaderMap::new();
+    while !chunked.is_over() {
+        match chunked.next(&mut received).unwrap().unwrap().into_data() {
+            Ok(data) => body.extend_from_slice(&data),
+            Err(frame) => trailers = frame.into_trailers().unwrap(),
+        }
     }
-    (body, chunks.trailers().unwrap().unwrap_or_default())
+    assert!(received.is_empty());
+    (body, trailers)
 }
