@@ -25,9 +25,9 @@ const MOST_WAITS: u32 = 3;
 /// How a request is to be answered.
 pub enum Lookup {
     /// With this. Where there is a permit it is stale, and is to be validated behind.
-    Stored(Arc<Entry>, Status, Option<Permit>),
+    Stored(Arc<Entry>, Status, Option<Box<Permit>>),
     /// By asking the worker, which may say that what is stored is still good.
-    Fetch(Permit),
+    Fetch(Box<Permit>),
     /// By asking the worker, as if there were no cache: the last response was not for it.
     Pass(Watch),
     /// By asking the worker; the cache has no part in it.
@@ -175,7 +175,8 @@ impl Search<'_> {
         }
         if !validated && self.headers.contains_key(header::RANGE) {
             // Nobody can wait for a part; but where it is a file's the whole is there all the same.
-            let permit = Permit { is_partial: true, ..self.permit(None, forward, None) };
+            let mut permit = self.permit(None, forward, None);
+            permit.is_partial = true;
             return Step::Done(Lookup::Fetch(permit));
         }
         if self.must_go_alone(stored, validated, forward) {
@@ -221,8 +222,8 @@ impl Search<'_> {
         Lookup::Fetch(self.permit(stored.cloned(), forward, None))
     }
 
-    fn permit(&self, stored: Option<Arc<Entry>>, forward: Forward, leader: Option<Leader>) -> Permit {
-        Permit {
+    fn permit(&self, stored: Option<Arc<Entry>>, forward: Forward, leader: Option<Leader>) -> Box<Permit> {
+        Box::new(Permit {
             shared: self.shared.clone(),
             key: self.key.clone(),
             control: self.control,
@@ -231,7 +232,7 @@ impl Search<'_> {
             leader,
             is_partial: false,
             began: self.now,
-        }
+        })
     }
 
     /// Somebody else has fetched what fits.

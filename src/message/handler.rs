@@ -12,11 +12,12 @@ pub trait Handler: Send + Sync + 'static {
     /// Response bodies.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static;
 
-    /// Answers one request.
+    /// Answers one request; what is left of it then is of no use. (It stays where it is, since moving it on costs more than most
+    /// that is done with it.)
     fn handle(
         &self,
         connection: &Arc<ConnectionInfo>,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
     ) -> impl Future<Output = Reply<Self::Body>> + Send;
 
     /// Answers a request that could not be read, or that could be read in more than one way.
@@ -28,7 +29,7 @@ pub struct Reply<B> {
     /// The response.
     pub response: Response<B>,
     /// The worker's side of a switched protocol.
-    pub tunnel: Option<Tunnel>,
+    pub tunnel: Option<Box<Tunnel>>,
 }
 
 impl<B> From<Response<B>> for Reply<B> {

@@ -47,25 +47,22 @@ pub struct Head {
 }
 
 impl Head {
-    /// The request that begins with these bytes, which the head was read from. The values of its fields, which take the place
-    /// of `headers`, stay where they are, in one piece of memory.
-    pub fn request(
+    /// Makes it the head of a request: that which begins with these bytes, which it was read from. The values of the fields, which
+    /// take the place, and the memory, of those that are there, stay where they are, in one piece.
+    pub fn put_into<B>(
         &self,
+        request: &mut Request<B>,
         bytes: &Bytes,
         places: &Places,
-        mut headers: HeaderMap,
-    ) -> Result<Request<()>, Refusal> {
+    ) -> Result<(), Refusal> {
         let RequestLine { method, target, version_11 } = self.line;
         let target = bytes.slice(method + 1..method + 1 + target);
-        let mut request = Request::new(());
         *request.method_mut() =
             Method::from_bytes(&bytes[..method]).map_err(|_| Refusal::bad("malformed method"))?;
         *request.uri_mut() =
             Uri::from_maybe_shared(target).map_err(|_| Refusal::bad("malformed request target"))?;
         *request.version_mut() = if version_11 { Version::HTTP_11 } else { Version::HTTP_10 };
-        places.put_into(&mut headers, bytes).map_err(|_| Refusal::bad("malformed header"))?;
-        *request.headers_mut() = headers;
-        Ok(request)
+        places.put_into(request.headers_mut(), bytes).map_err(|_| Refusal::bad("malformed header"))
     }
 }
 

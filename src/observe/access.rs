@@ -183,7 +183,7 @@ mod tests {
         let header = |value| Some(HeaderValue::from_static(value));
         Record {
             method: Some(Method::POST),
-            target: Target::Uri("/posts?page=2&q=a%20b".parse().unwrap()),
+            target: Target::Path("/posts?page=2&q=a%20b".parse().unwrap()),
             version: Some(Version::HTTP_11),
             host: header("example.com"),
             user_agent: header("curl/8.5 \"x\""),

@@ -1,7 +1,10 @@
 //! What is known of one finished request.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Uri, Version, header};
+use http::{
+    HeaderValue, Method, Request, Uri, Version, header,
+    uri::{Authority, PathAndQuery},
+};
 use std::{
     net::IpAddr,
     time::{Duration, SystemTime},
@@ -57,26 +60,29 @@ pub struct Record {
 impl Record {
     /// The request's half of a record. The response's half says that nothing was sent yet.
     pub fn new<B: http_body::Body>(request: &Request<B>, remote: IpAddr, started: SystemTime) -> Self {
-        let mut record = Self {
-            method: Some(request.method().clone()),
-            target: Target::Uri(request.uri().clone()),
-            version: Some(request.version()),
-            request_length: request.body().size_hint().exact(),
-            ..Self::unread(Bytes::new(), remote, started)
-        };
+        let mut record = Self::unread(Bytes::new(), remote, started);
+        record.read(request);
+        record
+    }
+
+    /// Fills in what the request says. (In the place where the record stays: it is large.)
+    pub fn read<B: http_body::Body>(&mut self, request: &Request<B>) {
+        self.method = Some(request.method().clone());
+        self.target = Target::of(request.uri());
+        self.version = Some(request.version());
+        self.request_length = request.body().size_hint().exact();
         // In one pass: this is on every request's way, and each search would cost as much.
         for (name, value) in request.headers() {
             let slot = match *name {
-                header::HOST => &mut record.host,
-                header::USER_AGENT => &mut record.user_agent,
-                header::REFERER => &mut record.referer,
-                header::CONTENT_TYPE => &mut record.request_type,
-                _ if name.as_str() == "x-request-id" => &mut record.request_id,
+                header::HOST => &mut self.host,
+                header::USER_AGENT => &mut self.user_agent,
+                header::REFERER => &mut self.referer,
+                header::CONTENT_TYPE => &mut self.request_type,
+                _ if name.as_str() == "x-request-id" => &mut self.request_id,
                 _ => continue,
             };
             slot.get_or_insert_with(|| value.clone());
         }
-        record
     }
 
     /// The record of a request that could not be read as HTTP: `line` is its first line, as far as it is known.
@@ -119,19 +125,26 @@ impl Record {
 #[derive(Debug, Clone)]
 pub enum Target {
     /// Of a request that was read.
-    Uri(Uri),
+    Path(PathAndQuery),
     /// Of one that was refused before: the target, or the whole request line where it has no clear parts.
     Raw(Bytes),
 }
 
 impl Target {
-    /// Everything before the first `?`; of the absolute form only what follows the authority.
+    /// Of the absolute form only what follows the authority is kept.
+    fn of(uri: &Uri) -> Self {
+        match (uri.path_and_query(), uri.authority()) {
+            (Some(path), _) => Self::Path(path.clone()),
+            (None, authority) => {
+                Self::Raw(Bytes::copy_from_slice(authority.map_or("", Authority::as_str).as_bytes()))
+            }
+        }
+    }
+
+    /// Everything before the first `?`.
     pub fn path(&self) -> &[u8] {
         match self {
-            Self::Uri(uri) if uri.path().is_empty() => {
-                uri.authority().map_or("", |host| host.as_str()).as_bytes()
-            }
-            Self::Uri(uri) => uri.path().as_bytes(),
+            Self::Path(path) => path.path().as_bytes(),
             Self::Raw(raw) => &raw[..question_mark(raw).unwrap_or(raw.len())],
         }
     }
@@ -139,7 +152,7 @@ impl Target {
     /// Everything behind the first `?`.
     pub fn query(&self) -> Option<&[u8]> {
         match self {
-            Self::Uri(uri) => uri.query().map(str::as_bytes),
+            Self::Path(path) => path.query().map(str::as_bytes),
             Self::Raw(raw) => question_mark(raw).map(|at| &raw[at + 1..]),
         }
     }
@@ -171,10 +184,10 @@ mod tests {
             ("*", "*", None),
             ("example.com:443", "example.com:443", None),
         ] {
-            assert_eq!(target(&Target::Uri(sent.parse().unwrap())), (path, query));
+            assert_eq!(target(&Target::of(&sent.parse().unwrap())), (path, query));
             assert_eq!(target(&Target::Raw(sent.into())), (path, query));
         }
-        assert_eq!(target(&Target::Uri("http://example.com/a?b".parse().unwrap())), ("/a", Some("b")));
+        assert_eq!(target(&Target::of(&"http://example.com/a?b".parse().unwrap())), ("/a", Some("b")));
     }
 
     #[test]

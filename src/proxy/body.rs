@@ -27,7 +27,7 @@ pub enum Source {
     /// The worker.
     Worker(ResponseBody),
     /// The worker, by way of the cache, which is storing it.
-    Shared(cache::Reader<ResponseBody>),
+    Shared(Box<cache::Reader<ResponseBody>>),
     /// A file.
     File(Box<FileBody>),
     /// Another source, of which the first bytes have been read already.
@@ -78,7 +78,7 @@ impl From<Passed<ResponseBody>> for Source {
     fn from(passed: Passed<ResponseBody>) -> Self {
         match passed {
             Passed::Straight(body) => Self::Worker(body),
-            Passed::Shared(reader) => Self::Shared(reader),
+            Passed::Shared(reader) => Self::Shared(Box::new(reader)),
         }
     }
 }

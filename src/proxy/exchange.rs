@@ -37,7 +37,7 @@ pub(super) struct Exchange {
 pub(super) struct Answer {
     pub(super) response: Response<Source>,
     /// The worker's side of the connection, where it has switched to another protocol.
-    pub(super) switched: Option<Switched>,
+    pub(super) switched: Option<Box<Switched>>,
 }
 
 impl From<Response<Source>> for Answer {
@@ -63,9 +63,11 @@ impl Exchange {
         observe: &Arc<Observe>,
         request: &Request<B>,
     ) -> Box<Self> {
-        let record = Record::new(request, connection.peer, SystemTime::now());
-        let html = Html::of(request.headers());
-        Self::new(connection, observe, record, html, request.method() == Method::HEAD)
+        let mut exchange = Self::new(connection, observe, Bytes::new());
+        exchange.record.read(request);
+        exchange.html = Html::of(request.headers());
+        exchange.is_head = request.method() == Method::HEAD;
+        exchange
     }
 
     /// The exchange of a request that could not be read.
@@ -75,25 +77,19 @@ impl Exchange {
         refused: &Refused,
     ) -> Box<Self> {
         let (method, target) = request_line::method_and_target(&refused.start);
-        let mut record = Record::unread(Bytes::copy_from_slice(target), connection.peer, SystemTime::now());
-        record.method = method;
-        Self::new(connection, observe, record, Html::Unwelcome, false)
+        let mut exchange = Self::new(connection, observe, Bytes::copy_from_slice(target));
+        exchange.record.method = method;
+        exchange
     }
 
-    fn new(
-        connection: &Arc<ConnectionInfo>,
-        observe: &Arc<Observe>,
-        record: Record,
-        html: Html,
-        is_head: bool,
-    ) -> Box<Self> {
+    fn new(connection: &Arc<ConnectionInfo>, observe: &Arc<Observe>, line: Bytes) -> Box<Self> {
         Box::new(Self {
             connection: connection.clone(),
             observe: observe.clone(),
             began: Instant::now(),
-            record,
-            html,
-            is_head,
+            record: Record::unread(line, connection.peer, SystemTime::now()),
+            html: Html::Unwelcome,
+            is_head: false,
             complete: false,
             trace: None,
         })
@@ -191,7 +187,7 @@ impl Exchange {
         let ended = Box::new(move |bytes| self.sent(bytes));
         Reply {
             response: response.map(|source| Body::new(source, None)),
-            tunnel: Some(Tunnel { worker: Box::new(worker), ended }),
+            tunnel: Some(Box::new(Tunnel { worker, ended })),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A request's journey, top to bottom.
 
 use super::{
-    Options, RequestBody,
+    Options,
     admit::admit,
     body::{Body, Source},
     depart::{depart, stay, tell},
@@ -9,7 +9,7 @@ use super::{
     failure::Failure,
     fill::{Fill, Filled},
     page::Page,
-    prepare::{cleanse, dress, hold_back},
+    prepare::{self, cleanse, dress},
     represent::represent,
     send_file, upgrade,
     wish::Wish,
@@ -25,6 +25,7 @@ use crate::{
 use http::{Request, Response, header, request::Parts};
 use std::{
     future::{Future, poll_fn},
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::Arc,
@@ -69,12 +70,12 @@ impl Proxy {
     pub async fn answer(
         &self,
         connection: &Arc<ConnectionInfo>,
-        request: Request<RequestBody>,
+        request: &mut Request<Incoming>,
     ) -> Reply<Body> {
-        let mut exchange = Exchange::begin(connection, &self.observe, &request);
+        let mut exchange = Exchange::begin(connection, &self.observe, request);
         let answer = {
             let journey = pin!(self.journey(&mut exchange, request));
-            caught(journey).await.unwrap_or(Err(Failure::Panic))
+            caught(journey).await
         };
         let mut answer = match answer {
             Ok(answer) => answer,
@@ -96,41 +97,42 @@ impl Proxy {
     async fn journey(
         &self,
         exchange: &mut Exchange,
-        mut request: Request<RequestBody>,
+        request: &mut Request<Incoming>,
     ) -> Result<Answer, Failure> {
-        admit(&request, exchange.connection(), &self.options)?;
-        let switching = upgrade::asked(&request);
-        cleanse(&mut request, exchange, &self.options)?;
+        admit(request, exchange.connection(), &self.options)?;
+        let switching = upgrade::asked(request);
+        cleanse(request, exchange, &self.options)?;
         if let Some(protocol) = switching {
             // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
-            let touched = self.cache.touched_by(&request);
+            let touched = self.cache.touched_by(request);
             let added = dress(request.headers_mut(), exchange, &self.files);
+            let request = prepare::take(request, &self.options);
             let fetch = upgrade::fetch(&self.upstream, &self.files, exchange, request, &added, protocol);
             let answer = Box::pin(fetch).await?;
             settle(touched, &answer.response);
             return Ok(answer);
         }
-        let mut wish = Wish::of(&request, &self.encode);
+        let mut wish = Wish::of(request, &self.encode);
         // In a box: most applications send these files themselves.
         if let Some(folder) = &self.public
-            && let Some(response) = Box::pin(self.public_file(folder, &request, &mut wish, exchange)).await
+            && let Some(response) = Box::pin(self.public_file(folder, request, &mut wish, exchange)).await
         {
             return Ok(response?.into());
         }
-        let (lookup, file) = self.look_up(&request, exchange.began()).await;
+        let (lookup, file) = self.look_up(request, exchange.began()).await;
         let response = match lookup {
             Lookup::Stored(entry, status, permit) => {
                 exchange.cached(&status);
                 exchange.note(|trace| trace.found(&entry));
                 let wanted = wish.of_stored(request.headers(), exchange);
-                let response = self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(&request))?;
+                let response = self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(request))?;
                 if let Some(permit) = permit {
-                    self.fill(permit, Arc::new(request.into_parts().0), exchange).run_behind();
+                    self.fill(*permit, Arc::new(mem::take(request).into_parts().0), exchange).run_behind();
                 }
                 response
             }
             Lookup::Fetch(permit) => {
-                Box::pin(self.fetch_to_keep(permit, request, &mut wish, exchange)).await?
+                Box::pin(self.fetch_to_keep(*permit, request, &mut wish, exchange)).await?
             }
             Lookup::Pass(watch) => {
                 let response = self.fetch(exchange, request, &mut wish).await?;
@@ -155,15 +157,14 @@ impl Proxy {
     async fn fetch(
         &self,
         exchange: &mut Exchange,
-        mut request: Request<RequestBody>,
+        request: &mut Request<Incoming>,
         wish: &mut Wish,
     ) -> Result<Response<Source>, Failure> {
         self.wait_with_page(exchange).await?;
         wish.remember(request.headers());
-        let touched = self.cache.touched_by(&request);
+        let touched = self.cache.touched_by(request);
         let added = dress(request.headers_mut(), exchange, &self.files);
-        hold_back(&mut request);
-        let response = self.upstream.send(request, &added).await?;
+        let response = self.upstream.send(prepare::take(request, &self.options), &added).await?;
         exchange.worker_answered();
         let response = stay(response)?;
         settle(touched, &response);
@@ -174,12 +175,12 @@ impl Proxy {
     async fn fetch_to_keep(
         &self,
         permit: Permit,
-        request: Request<RequestBody>,
+        request: &mut Request<Incoming>,
         wish: &mut Wish,
         exchange: &mut Exchange,
     ) -> Result<Response<Source>, Failure> {
         self.wait_with_page(exchange).await?;
-        let request = Arc::new(request.into_parts().0);
+        let request = Arc::new(mem::take(request).into_parts().0);
         let filled = self.fill(permit, request.clone(), exchange).run().await?;
         exchange.worker_answered();
         let (entry, status, file) = match filled {
@@ -226,8 +227,7 @@ impl Proxy {
 impl Handler for Proxy {
     type Body = Body;
 
-    async fn handle(&self, connection: &Arc<ConnectionInfo>, request: Request<Incoming>) -> Reply<Body> {
-        let request = request.map(|incoming| RequestBody::new(incoming, &self.options));
+    async fn handle(&self, connection: &Arc<ConnectionInfo>, request: &mut Request<Incoming>) -> Reply<Body> {
         self.answer(connection, request).await
     }
 
@@ -246,12 +246,12 @@ fn settle<B>(touched: Option<Touched>, response: &Response<B>) {
     }
 }
 
-/// The future's output, or `None` if it panicked: one bad request must not take its connection's others with it. (The
+/// The future's output, or a failure if it panicked: one bad request must not take its connection's others with it. (The
 /// panic itself is logged where it happens.)
-async fn caught<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
+async fn caught<T>(mut future: Pin<&mut impl Future<Output = Result<T, Failure>>>) -> Result<T, Failure> {
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        polled.unwrap_or(Poll::Ready(Err(Failure::Panic)))
     })
     .await
 }
@@ -262,11 +262,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_the_end_of_one_request_only() {
-        assert_eq!(caught(pin!(async { 1 })).await, Some(1));
+        assert_eq!(caught(pin!(async { Ok(1) })).await.ok(), Some(1));
         let panicking = async {
             tokio::task::yield_now().await;
             panic!("on purpose");
         };
-        assert_eq!(caught(pin!(panicking)).await, None::<()>);
+        assert!(matches!(caught::<()>(pin!(panicking)).await, Err(Failure::Panic)));
     }
 }

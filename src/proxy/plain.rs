@@ -29,19 +29,19 @@ pub struct Plain {
 impl Handler for Plain {
     type Body = Body;
 
-    async fn handle(&self, connection: &Arc<ConnectionInfo>, request: Request<Incoming>) -> Reply<Body> {
+    async fn handle(&self, connection: &Arc<ConnectionInfo>, request: &mut Request<Incoming>) -> Reply<Body> {
         let path = request.uri().path();
         if self.health_path.as_deref() == Some(path) && is_near(connection.peer) {
             return self.proxy.handle(connection, request).await;
         }
-        if explain::is_asked(connection, &request) {
+        if explain::is_asked(connection, request) {
             // As it would be answered on the port that serves.
             let peer = (connection.peer, 0).into();
             let encrypted = ConnectionInfo::new(peer, connection.local, Scheme::Https);
             return self.proxy.handle(&Arc::new(encrypted), request).await;
         }
-        let mut exchange = Exchange::begin(connection, self.proxy.observe(), &request);
-        let response = self.answer(&request).unwrap_or_else(|failure| {
+        let mut exchange = Exchange::begin(connection, self.proxy.observe(), request);
+        let response = self.answer(request).unwrap_or_else(|failure| {
             exchange.fail(&failure);
             failure.respond(None)
         });

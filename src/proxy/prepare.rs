@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     files,
-    message::{Refusal, forwarded, hop, write},
+    message::{Incoming, Refusal, forwarded, hop, write},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
-use std::{net::SocketAddr, time::UNIX_EPOCH};
+use std::{mem, net::SocketAddr, time::UNIX_EPOCH};
 
 /// Room for all lines that are usually added.
 const ADDED: usize = 384;
@@ -21,7 +21,7 @@ const REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 
 /// Removes what must not be passed on, and what only a trusted peer may claim; from here on the header can be believed.
 pub(super) fn cleanse(
-    request: &mut Request<RequestBody>,
+    request: &mut Request<Incoming>,
     exchange: &mut Exchange,
     options: &Options,
 ) -> Result<(), Failure> {
@@ -65,11 +65,13 @@ pub(super) fn dress(headers: &mut HeaderMap, exchange: &mut Exchange, files: &fi
     added
 }
 
-/// Has the body held back until the worker wants it, where the client does so.
-pub(super) fn hold_back(request: &mut Request<RequestBody>) {
+/// Takes the request for the worker. Its body is held back until the worker wants it, where the client does so.
+pub(super) fn take(request: &mut Request<Incoming>, options: &Options) -> Request<RequestBody> {
+    let mut request = mem::take(request).map(|incoming| RequestBody::new(incoming, options));
     if request.headers().contains_key(header::EXPECT) {
-        RequestBody::hold_until_continue(request);
+        RequestBody::hold_until_continue(&mut request);
     }
+    request
 }
 
 /// Whether a client's header field stays here: what speaks to proxies, what an application could take for our own word,
@@ -87,7 +89,7 @@ fn is_not_for_worker(name: &str, trusted: bool) -> bool {
 }
 
 /// Origin-form (RFC 9112 §3.2.1), its bytes as they came, with a Host that says the same.
-fn set_target(request: &mut Request<RequestBody>, local: SocketAddr) -> Result<(), Failure> {
+fn set_target(request: &mut Request<Incoming>, local: SocketAddr) -> Result<(), Failure> {
     let host = match request.uri().authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()),
         // An HTTP/1.0 client need not send one; an HTTP/1.1 request must have one.

@@ -1,9 +1,10 @@
 //! What is answered from what is stored.
 
-use super::{RequestBody, body::Source, failure::Failure, pipeline::Proxy, send_file};
+use super::{body::Source, failure::Failure, pipeline::Proxy, send_file};
 use crate::{
     cache::{self, CacheKey, Entry, Lookup, Served, Status, Wanted},
     files::{OpenError, OpenFile},
+    message::Incoming,
 };
 use http::{Request, Response};
 use std::{sync::Arc, time::Instant};
@@ -13,7 +14,7 @@ impl Proxy {
     /// forgotten, and looked up once more.
     pub(super) async fn look_up(
         &self,
-        request: &Request<RequestBody>,
+        request: &Request<Incoming>,
         now: Instant,
     ) -> (Lookup, Option<OpenFile>) {
         loop {

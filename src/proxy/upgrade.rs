@@ -53,5 +53,5 @@ pub(super) async fn fetch(
     if let Some(protocol) = protocol {
         response.headers_mut().insert(header::UPGRADE, protocol);
     }
-    Ok(Answer { response, switched: Some(worker) })
+    Ok(Answer { response, switched: Some(Box::new(worker)) })
 }

@@ -1,12 +1,15 @@
 //! A request's body, which is read from the connection as it is wanted.
 
-use super::{connection::Transport, wire::Wire};
+use super::{
+    connection::{Transport, lock},
+    wire::Wire,
+};
 use crate::message::{BodyError, Incoming, head::Framing};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, ready},
 };
 
@@ -25,7 +28,7 @@ pub(super) fn body<S: Transport>(wire: &Arc<Mutex<Wire<S>>>, framing: Framing) -
         Framing::Length(length) => Some(length),
         Framing::Chunked => None,
     };
-    let request = wire.lock().unwrap_or_else(PoisonError::into_inner).request_number();
+    let request = lock(wire).request_number();
     Incoming::new(Arriving { wire: wire.clone(), request, left })
 }
 
@@ -41,7 +44,7 @@ impl<S: Transport> Body for Arriving<S> {
             return Poll::Ready(None);
         }
         let request = self.request;
-        let frame = ready!(self.wire.lock().unwrap_or_else(PoisonError::into_inner).poll_body(cx, request));
+        let frame = ready!(lock(&self.wire).poll_body(cx, request));
         match (&frame, &mut self.left) {
             (Some(Ok(frame)), Some(left)) => *left -= frame.data_ref().map_or(0, Bytes::len) as u64,
             (None, left) => *left = Some(0),
@@ -62,7 +65,7 @@ impl<S: Transport> Body for Arriving<S> {
 impl<S: Transport> Drop for Arriving<S> {
     fn drop(&mut self) {
         if self.left != Some(0) {
-            self.wire.lock().unwrap_or_else(PoisonError::into_inner).let_go(self.request);
+            lock(&self.wire).let_go(self.request);
         }
     }
 }

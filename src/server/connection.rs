@@ -140,7 +140,8 @@ pub(super) async fn serve<S: Transport, H: Handler>(mut socket: S, mut session: 
     }
 }
 
-fn lock<S>(wire: &Mutex<Wire<S>>) -> MutexGuard<'_, Wire<S>> {
+/// The one wire that a connection and its request's body share.
+pub(super) fn lock<S>(wire: &Mutex<Wire<S>>) -> MutexGuard<'_, Wire<S>> {
     wire.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -203,11 +204,11 @@ impl<H: Handler> Session<H> {
     }
 
     /// The connection belongs to the other protocol now.
-    async fn switch<S: Transport>(self, wire: &Mutex<Wire<S>>, tunnel: Tunnel) {
+    async fn switch<S: Transport>(self, wire: &Mutex<Wire<S>>, tunnel: Box<Tunnel>) {
         let streaming = self.seat.streaming();
         let taken = lock(wire).take();
         let Some((socket, early)) = taken else { return };
-        tunnel::run(socket, &early, tunnel, streaming.closing()).await;
+        tunnel::run(socket, &early, *tunnel, streaming.closing()).await;
     }
 }
 

@@ -2,19 +2,19 @@
 
 use super::{
     arriving,
-    connection::{FAR, Session, Transport, has_passed, is_event_stream},
+    connection::{FAR, Session, Transport, has_passed, is_event_stream, lock},
     drain::Stage,
     head::{self, Framing},
-    outgoing::{Broken, Buffers, Outgoing},
+    outgoing::{Broken, Outgoing},
     wire::{Next, Wire},
 };
-use crate::message::{Handler, Refused, Reply, Tunnel, head::Head, places::Places};
-use http::{HeaderMap, Method, Request, Response, Version, header};
+use crate::message::{Handler, Incoming, Refused, Reply, Tunnel, head::Head, places::Places};
+use http::{Method, Request, Uri, Version, header};
 use http_body::Body;
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, ready},
 };
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -26,7 +26,7 @@ pub(super) enum End {
     /// Everything is said.
     Finished,
     /// The connection has switched protocols.
-    Switched(Tunnel),
+    Switched(Box<Tunnel>),
     /// It broke, or the client let a deadline pass.
     Broken,
 }
@@ -54,13 +54,14 @@ pub(super) async fn converse<S: Transport, H: Handler>(
     }
 }
 
-struct Conversation<'a, S, H> {
+struct Conversation<'a, S, H: Handler> {
     session: &'a mut Session<H>,
     wire: &'a Arc<Mutex<Wire<S>>>,
-    buffers: Buffers,
-    /// The memory of the last response's header, for the next request's.
-    headers: HeaderMap,
+    /// The request that is being answered, and memory for the next one's header.
+    request: Request<Incoming>,
     places: Places,
+    /// Its response.
+    outgoing: Outgoing<H::Body>,
 }
 
 /// What is known of a request while it is answered.
@@ -73,24 +74,19 @@ struct Asked {
 
 impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     fn new(session: &'a mut Session<H>, wire: &'a Arc<Mutex<Wire<S>>>) -> Self {
-        Self {
-            session,
-            wire,
-            buffers: Buffers::default(),
-            headers: HeaderMap::new(),
-            places: Places::default(),
-        }
+        let (request, places, outgoing) = (Request::default(), Places::default(), Outgoing::new());
+        Self { session, wire, request, places, outgoing }
     }
 
     fn wire(&self) -> MutexGuard<'a, Wire<S>> {
-        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(self.wire)
     }
 
     async fn run(mut self, mut clock: Pin<&mut Sleep>) -> End {
         loop {
             let next = poll_fn(|cx| self.poll_next(cx, clock.as_mut())).await;
             let end = match next {
-                Some(Next::Request(request, head)) => self.answer(request, &head, clock.as_mut()).await,
+                Some(Next::Request(head)) => self.answer(&head, clock.as_mut()).await,
                 Some(Next::Refused(refused)) => self.refuse(refused, clock.as_mut()).await,
                 Some(Next::End) => End::Finished,
                 None => return End::Quiet,
@@ -105,7 +101,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     /// Ready with the next request, or with `None` when the client has been quiet for so long that nobody need wait here.
     fn poll_next(&mut self, cx: &mut Context<'_>, mut clock: Pin<&mut Sleep>) -> Poll<Option<Next>> {
         let mut wire = self.wire();
-        if let Poll::Ready(next) = wire.poll_request(cx, &mut self.headers, &mut self.places) {
+        if let Poll::Ready(next) = wire.poll_request(cx, &mut self.request, &mut self.places) {
             return Poll::Ready(Some(next));
         }
         if wire.has_received() {
@@ -117,51 +113,55 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         Poll::Ready(None)
     }
 
-    async fn answer(&mut self, request: Request<()>, head: &Head, clock: Pin<&mut Sleep>) -> End {
-        let asked = Asked::of(&request, head);
-        let body = arriving::body(self.wire, head.framing);
-        let reply = {
-            let mut handling = pin!(self.session.handler.handle(&self.session.info, request.map(|()| body)));
-            poll_fn(|cx| match handling.as_mut().poll(cx) {
-                Poll::Ready(reply) => Poll::Ready(Some(reply)),
-                Poll::Pending => self.wire().poll_gone(cx).map(|()| None),
-            })
-            .await
-        };
+    async fn answer(&mut self, head: &Head, clock: Pin<&mut Sleep>) -> End {
+        let asked = Asked::of(&self.request, head);
+        *self.request.body_mut() = arriving::body(self.wire, head.framing);
+        let mut reply = None;
+        {
+            let (handler, info) = (&self.session.handler, &self.session.info);
+            let mut handling = pin!(handler.handle(info, &mut self.request));
+            let gone_or_answered = poll_fn(|cx| match handling.as_mut().poll(cx) {
+                Poll::Ready(answer) => {
+                    reply = Some(answer);
+                    Poll::Ready(())
+                }
+                Poll::Pending => lock(self.wire).poll_gone(cx),
+            });
+            gone_or_answered.await;
+        }
+        let_go(&mut self.request);
         match reply {
-            Some(reply) => self.send(reply, &asked, clock).await,
+            Some(reply) => {
+                let behind = self.begin(reply, &asked);
+                self.send(behind, clock).await
+            }
             None => End::Broken,
         }
     }
 
     async fn refuse(&mut self, refused: Refused, clock: Pin<&mut Sleep>) -> End {
         let response = self.session.handler.refuse(&self.session.info, refused);
-        self.send(response.into(), &Asked::nothing(), clock).await
+        let behind = self.begin(response.into(), &Asked::nothing());
+        self.send(behind, clock).await
     }
 
-    /// Sends a response; [`End::Quiet`] where the connection may go on behind it.
-    async fn send(&mut self, reply: Reply<H::Body>, asked: &Asked, mut clock: Pin<&mut Sleep>) -> End {
-        let Reply { response, tunnel } = reply;
-        let (mut outgoing, persists) = self.begin(response, asked, tunnel.is_some());
-        let sent = poll_fn(|cx| self.poll_sent(cx, clock.as_mut(), &mut outgoing)).await;
+    /// Sends the response that has begun; [`End::Quiet`] where the connection may go on behind it.
+    async fn send(&mut self, behind: Behind, mut clock: Pin<&mut Sleep>) -> End {
+        let sent = poll_fn(|cx| self.poll_sent(cx, clock.as_mut())).await;
         if sent.is_err() {
             return End::Broken;
         }
-        self.buffers = outgoing.finish();
-        match tunnel {
-            Some(tunnel) => End::Switched(tunnel),
-            None if persists && self.is_at_next() => End::Quiet,
-            None => End::Finished,
+        self.outgoing.end();
+        match behind {
+            Behind::Tunnel(tunnel) => End::Switched(tunnel),
+            Behind::Request if self.is_at_next() => End::Quiet,
+            Behind::Request | Behind::Nothing => End::Finished,
         }
     }
 
-    /// Writes the head, with what the connection has to add to it; and whether the connection may go on behind the response.
-    fn begin(
-        &mut self,
-        response: Response<H::Body>,
-        asked: &Asked,
-        switches: bool,
-    ) -> (Outgoing<H::Body>, bool) {
+    /// Writes the head, with what the connection has to add to it.
+    fn begin(&mut self, reply: Reply<H::Body>, asked: &Asked) -> Behind {
+        let Reply { response, tunnel } = reply;
         let (mut parts, body) = response.into_parts();
         let length = body.size_hint().exact();
         let framing = Framing::of(&asked.method, asked.version, &parts, length);
@@ -173,32 +173,31 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
             && !is_last
             && self.session.seat.stage() == Stage::Serving;
         let connection = match asked.version {
-            _ if switches => Some("upgrade"),
+            _ if tunnel.is_some() => Some("upgrade"),
             _ if !persists => Some("close"),
             Version::HTTP_10 => Some("keep-alive"),
             _ => None,
         };
-        let mut buffers = std::mem::take(&mut self.buffers);
-        head::write(&mut buffers.front, asked.version, &parts, framing, length, connection);
-        let is_stream = is_event_stream(parts.headers.get(header::CONTENT_TYPE));
+        head::write(self.outgoing.head(), asked.version, &parts, framing, length, connection);
         let trailers = parts.headers.get_all(header::TRAILER).iter().filter(|_| asked.takes_trailers);
-        let mut outgoing = Outgoing::new(buffers, body, framing, trailers.cloned().collect());
-        if is_stream {
-            outgoing.closed_at_the_end(self.session.seat.streaming(), self.session.info.clone());
+        self.outgoing.begin(body, framing, trailers.cloned().collect());
+        if is_event_stream(parts.headers.get(header::CONTENT_TYPE)) {
+            self.outgoing.closed_at_the_end(self.session.seat.streaming(), self.session.info.clone());
         }
-        self.headers = parts.headers;
-        self.headers.clear();
-        (outgoing, persists)
+        if self.request.headers().capacity() == 0 {
+            parts.headers.clear();
+            *self.request.headers_mut() = parts.headers;
+        }
+        match tunnel {
+            Some(tunnel) => Behind::Tunnel(tunnel),
+            None if persists => Behind::Request,
+            None => Behind::Nothing,
+        }
     }
 
     /// Ready when the response is written; with an error where it cannot be.
-    fn poll_sent(
-        &self,
-        cx: &mut Context<'_>,
-        clock: Pin<&mut Sleep>,
-        outgoing: &mut Outgoing<H::Body>,
-    ) -> Poll<Result<(), Broken>> {
-        if let Poll::Ready(sent) = outgoing.poll(cx, self.wire) {
+    fn poll_sent(&mut self, cx: &mut Context<'_>, clock: Pin<&mut Sleep>) -> Poll<Result<(), Broken>> {
+        if let Poll::Ready(sent) = self.outgoing.poll(cx, self.wire) {
             return Poll::Ready(sent);
         }
         let mut wire = self.wire();
@@ -224,8 +223,25 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     }
 }
 
+/// What comes behind a response.
+enum Behind {
+    /// Another request, perhaps.
+    Request,
+    /// Another protocol.
+    Tunnel(Box<Tunnel>),
+    Nothing,
+}
+
+/// What the last request holds on to is given back, but for room for the next one's header.
+fn let_go(request: &mut Request<Incoming>) {
+    *request.body_mut() = Incoming::default();
+    *request.uri_mut() = Uri::default();
+    request.headers_mut().clear();
+    request.extensions_mut().clear();
+}
+
 impl Asked {
-    fn of(request: &Request<()>, head: &Head) -> Self {
+    fn of<B>(request: &Request<B>, head: &Head) -> Self {
         Self {
             method: request.method().clone(),
             version: request.version(),

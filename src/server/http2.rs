@@ -180,7 +180,10 @@ async fn answer<H: Handler>(
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (mut head, body) = request.into_parts();
     let Reply { mut response, tunnel } = match http2::settle(&mut head) {
-        Ok(()) => shared.handler.handle(&shared.info, Request::from_parts(head, arriving(body))).await,
+        Ok(()) => {
+            let mut request = Request::from_parts(head, arriving(body));
+            shared.handler.handle(&shared.info, &mut request).await
+        }
         Err(refusal) => shared.handler.refuse(&shared.info, http2::refused(&head, refusal)).into(),
     };
     match (switch, tunnel) {
@@ -238,10 +241,10 @@ fn announce<B: Body>(response: &mut Response<B>) {
 }
 
 /// The stream belongs to the other protocol now.
-async fn run_tunnel(switch: OnUpgrade, tunnel: Tunnel, mut stream: Stream) {
+async fn run_tunnel(switch: OnUpgrade, tunnel: Box<Tunnel>, mut stream: Stream) {
     let closing = drain::closing(stream.endless());
     match switch.await {
-        Ok(client) => tunnel::run(TokioIo::new(client), &[], tunnel, closing).await,
+        Ok(client) => tunnel::run(TokioIo::new(client), &[], *tunnel, closing).await,
         // The client has left before it heard of it.
         Err(_) => (tunnel.ended)(0),
     }

@@ -1,6 +1,11 @@
 //! A response on its way out over HTTP/1.
 
-use super::{connection::Transport, drain::Streaming, head::Framing, wire::Wire};
+use super::{
+    connection::{Transport, lock},
+    drain::Streaming,
+    head::Framing,
+    wire::Wire,
+};
 use crate::message::{ConnectionInfo, hop, write};
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderValue};
@@ -9,7 +14,7 @@ use std::{
     io::IoSlice,
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, ready},
 };
 
@@ -18,18 +23,22 @@ const SMALL: usize = 1024;
 /// How much of such is gathered before it is written.
 const ENOUGH: usize = 16 * 1024;
 
-/// A response: its head, and its body as it comes.
+/// A response: its head, and its body as it comes. One response leaves its memory to the next.
 ///
 /// The body is kept until its last byte is written: it is over then, and logged.
 pub(super) struct Outgoing<B> {
-    buffers: Buffers,
+    /// The head, and what else is copied in front of a larger piece.
+    front: Vec<u8>,
     /// How much of the front is written.
     written: usize,
     /// A piece of the body, between the front and the back.
     data: Bytes,
+    /// What is copied behind it.
+    back: Vec<u8>,
     /// A piece that comes behind all that; not framed yet.
     next: Bytes,
-    body: B,
+    /// `None` between two responses.
+    body: Option<B>,
     framing: Framing,
     /// Nothing more comes: the body has ended, or has failed.
     is_over: bool,
@@ -40,15 +49,6 @@ pub(super) struct Outgoing<B> {
     streaming: Option<(Streaming, Arc<ConnectionInfo>)>,
 }
 
-/// Memory for what is copied, which one response leaves to the next.
-#[derive(Default)]
-pub(super) struct Buffers {
-    /// The head, and what else is in front of a larger piece.
-    pub(super) front: Vec<u8>,
-    /// What follows it.
-    back: Vec<u8>,
-}
-
 /// The response could not be written, or its body has failed: the connection cannot go on.
 pub(super) struct Broken;
 
@@ -56,21 +56,34 @@ impl<B> Outgoing<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    /// The head is in the front of the buffers.
-    pub(super) fn new(buffers: Buffers, body: B, framing: Framing, announced: Vec<HeaderValue>) -> Self {
-        let is_over = matches!(framing, Framing::Nothing | Framing::Length(0));
+    /// No response yet.
+    pub(super) fn new() -> Self {
         Self {
-            buffers,
+            front: Vec::new(),
             written: 0,
             data: Bytes::new(),
+            back: Vec::new(),
             next: Bytes::new(),
-            body,
-            framing,
-            is_over,
+            body: None,
+            framing: Framing::Nothing,
+            is_over: true,
             has_failed: false,
-            announced,
+            announced: Vec::new(),
             streaming: None,
         }
+    }
+
+    /// Where the next response's head is to be written to.
+    pub(super) fn head(&mut self) -> &mut Vec<u8> {
+        &mut self.front
+    }
+
+    /// The head is written; this is the body.
+    pub(super) fn begin(&mut self, body: B, framing: Framing, announced: Vec<HeaderValue>) {
+        self.body = Some(body);
+        self.framing = framing;
+        self.is_over = matches!(framing, Framing::Nothing | Framing::Length(0));
+        self.announced = announced;
     }
 
     /// It ends when nothing but such bodies is left on a server that goes away.
@@ -78,12 +91,10 @@ where
         self.streaming = Some((streaming, info));
     }
 
-    /// All is written; the memory is for the next one.
-    pub(super) fn finish(self) -> Buffers {
-        let Buffers { mut front, mut back } = self.buffers;
-        front.clear();
-        back.clear();
-        Buffers { front, back }
+    /// All is written: the response is over.
+    pub(super) fn end(&mut self) {
+        self.body = None;
+        self.streaming = None;
     }
 
     /// Ready when all of it is written.
@@ -95,7 +106,7 @@ where
         loop {
             let gathered = self.gather(cx);
             // Not before: a body may read from the connection.
-            let mut wire = wire.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut wire = lock(wire);
             if self.has_bytes() {
                 ready!(self.poll_write(cx, &mut wire))?;
                 continue;
@@ -116,16 +127,17 @@ where
             self.add_data(next);
         }
         while !self.is_over && !self.is_full() {
-            match Pin::new(&mut self.body).poll_frame(cx) {
+            let Some(body) = &mut self.body else { break };
+            match Pin::new(body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => self.add(frame),
-                Poll::Ready(None) => self.end(&HeaderMap::new()),
+                Poll::Ready(None) => self.conclude(&HeaderMap::new()),
                 // What came before it is written all the same.
                 Poll::Ready(Some(Err(_))) => (self.is_over, self.has_failed) = (true, true),
                 Poll::Pending => match &self.streaming {
                     // The connection is polled again when the stage changes, and with it this body.
                     Some((streaming, info)) if streaming.must_close() => {
                         let _ = info.cut.set("shutdown");
-                        self.end(&HeaderMap::new());
+                        self.conclude(&HeaderMap::new());
                     }
                     _ => return Poll::Pending,
                 },
@@ -135,7 +147,7 @@ where
     }
 
     fn is_full(&self) -> bool {
-        !self.next.is_empty() || self.buffers.front.len() + self.buffers.back.len() >= ENOUGH
+        !self.next.is_empty() || self.front.len() + self.back.len() >= ENOUGH
     }
 
     fn add(&mut self, frame: Frame<Bytes>) {
@@ -148,7 +160,7 @@ where
                 hop::retain(&mut trailers, |name| {
                     self.announced.iter().any(|names| hop::lists(names, name.as_str()))
                 });
-                self.end(&trailers);
+                self.conclude(&trailers);
             }
         }
     }
@@ -176,7 +188,7 @@ where
     }
 
     /// The body has ended.
-    fn end(&mut self, trailers: &HeaderMap) {
+    fn conclude(&mut self, trailers: &HeaderMap) {
         self.is_over = true;
         match self.framing {
             Framing::Chunked => write::last_chunk(self.tail(), trailers),
@@ -188,12 +200,12 @@ where
 
     /// Where what comes next is copied to.
     fn tail(&mut self) -> &mut Vec<u8> {
-        if self.data.is_empty() { &mut self.buffers.front } else { &mut self.buffers.back }
+        if self.data.is_empty() { &mut self.front } else { &mut self.back }
     }
 
     fn has_bytes(&self) -> bool {
         // There is no back without data, and no front that is written.
-        !self.buffers.front.is_empty() || !self.data.is_empty()
+        !self.front.is_empty() || !self.data.is_empty()
     }
 
     fn poll_write<S: Transport>(
@@ -201,8 +213,8 @@ where
         cx: &mut Context<'_>,
         wire: &mut Wire<S>,
     ) -> Poll<Result<(), Broken>> {
-        let Buffers { front, back } = &self.buffers;
-        let pieces = [IoSlice::new(&front[self.written..]), IoSlice::new(&self.data), IoSlice::new(back)];
+        let (front, back) = (&self.front[self.written..], &self.back);
+        let pieces = [IoSlice::new(front), IoSlice::new(&self.data), IoSlice::new(back)];
         match ready!(wire.poll_write(cx, &pieces)) {
             Ok(written @ 1..) => self.advance(written),
             Ok(0) | Err(_) => return Poll::Ready(Err(Broken)),
@@ -211,21 +223,21 @@ where
     }
 
     fn advance(&mut self, mut bytes: usize) {
-        let front = bytes.min(self.buffers.front.len() - self.written);
+        let front = bytes.min(self.front.len() - self.written);
         self.written += front;
         bytes -= front;
         let data = bytes.min(self.data.len());
         self.data.advance(data);
         bytes -= data;
-        if !self.data.is_empty() || self.written < self.buffers.front.len() {
+        if !self.data.is_empty() || self.written < self.front.len() {
             return;
         }
         // The back is all that may be left; it becomes the front.
-        self.buffers.front.clear();
-        mem::swap(&mut self.buffers.front, &mut self.buffers.back);
+        self.front.clear();
+        mem::swap(&mut self.front, &mut self.back);
         self.written = bytes;
-        if self.written == self.buffers.front.len() {
-            self.buffers.front.clear();
+        if self.written == self.front.len() {
+            self.front.clear();
             self.written = 0;
         }
     }

@@ -12,7 +12,7 @@ use crate::message::{
     unread::Unread,
 };
 use bytes::{Buf, BytesMut};
-use http::{HeaderMap, Request, StatusCode};
+use http::{Request, StatusCode};
 use std::{
     io::{self, IoSlice},
     mem,
@@ -53,10 +53,9 @@ pub(super) struct Wire<S> {
 }
 
 /// What a client sends.
-#[expect(clippy::large_enum_variant, reason = "made once a request, and taken apart at once")]
 pub(super) enum Next {
     /// A request, whose body may be still to come.
-    Request(Request<()>, Head),
+    Request(Head),
     /// What is none.
     Refused(Refused),
     /// Nothing more.
@@ -112,18 +111,18 @@ impl<S: Transport> Wire<S> {
         Some((self.socket.take()?, mem::take(&mut self.received)))
     }
 
-    /// Reads the next request's head. Its fields take the place, and the memory, of those in `headers`; `places` is memory, too.
-    pub(super) fn poll_request(
+    /// Reads the next request's head, which takes the place, and the memory, of that of the last; `places` is memory, too.
+    pub(super) fn poll_request<B>(
         &mut self,
         cx: &mut Context<'_>,
-        headers: &mut HeaderMap,
+        request: &mut Request<B>,
         places: &mut Places,
     ) -> Poll<Next> {
         loop {
             if mem::take(&mut self.is_fresh) {
-                match self.read_head(headers, places) {
+                match self.read_head(request, places) {
                     Ok(None) => {}
-                    Ok(Some((request, head))) => return Poll::Ready(Next::Request(request, head)),
+                    Ok(Some(head)) => return Poll::Ready(Next::Request(head)),
                     Err(refusal) => return Poll::Ready(Next::Refused(self.refuse(refusal))),
                 }
             }
@@ -147,11 +146,11 @@ impl<S: Transport> Wire<S> {
         Refused { refusal, start: start.into() }
     }
 
-    fn read_head(
+    fn read_head<B>(
         &mut self,
-        headers: &mut HeaderMap,
+        request: &mut Request<B>,
         places: &mut Places,
-    ) -> Result<Option<(Request<()>, Head)>, Refusal> {
+    ) -> Result<Option<Head>, Refusal> {
         // One empty line before a request is ignored (RFC 9112 §2.2).
         let skipped = if self.received.starts_with(b"\r\n") { 2 } else { 0 };
         if matches!(self.received[skipped..], [] | [b'\r']) {
@@ -160,7 +159,7 @@ impl<S: Transport> Wire<S> {
         let Some(head) = head::read(&self.received[skipped..], places)? else { return Ok(None) };
         self.received.advance(skipped);
         let bytes = self.received.split_to(head.len).freeze();
-        let request = head.request(&bytes, places, mem::take(headers))?;
+        head.put_into(request, &bytes, places)?;
         self.rest = Ok(match head.framing {
             Framing::Length(length) => Unread::length(length),
             Framing::Chunked => Unread::chunked(),
@@ -169,7 +168,7 @@ impl<S: Transport> Wire<S> {
         self.requests += 1;
         self.is_unwanted = false;
         self.is_fresh = !self.received.is_empty();
-        Ok(Some((request, head)))
+        Ok(Some(head))
     }
 
     /// A head is read anew only when a line has ended, so that one that dribbles in does not cost its square.

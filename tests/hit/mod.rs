@@ -22,9 +22,9 @@ use std::{
 use thrust::{
     cache::Cache,
     config::Config,
-    message::{ConnectionInfo, Scheme},
+    message::{ConnectionInfo, Incoming, Scheme},
     observe::Observe,
-    proxy::{Proxy, RequestBody},
+    proxy::Proxy,
     upstream::Upstream,
 };
 use tokio::runtime::{Builder, Runtime};
@@ -120,13 +120,13 @@ impl Stage {
     }
 
     /// Answers a request from the cache, to the end of its line in the log.
-    pub fn hit(&self, request: Request<RequestBody>) -> Answer {
+    pub fn hit(&self, request: Request<Incoming>) -> Answer {
         at_once(self.answer(request))
     }
 
     /// As the server does it: takes the response's body until it says that it has ended, and drops it.
-    async fn answer(&self, request: Request<RequestBody>) -> Answer {
-        let (head, body) = self.proxy.answer(&self.connection, request).await.response.into_parts();
+    async fn answer(&self, mut request: Request<Incoming>) -> Answer {
+        let (head, body) = self.proxy.answer(&self.connection, &mut request).await.response.into_parts();
         let is_ready = body.size_hint().exact().is_some();
         let mut body = pin!(body);
         let mut length = 0;
@@ -149,12 +149,12 @@ pub fn at_once<F: Future>(future: F) -> F::Output {
 }
 
 /// A request as the server hands it over: its target and values share the memory that they were read into.
-pub fn request(head: &str) -> Request<RequestBody> {
+pub fn request(head: &str) -> Request<Incoming> {
     let bytes = Bytes::copy_from_slice(head.as_bytes());
     let mut fields = [httparse::EMPTY_HEADER; 16];
     let mut parsed = httparse::Request::new(&mut fields);
     parsed.parse(&bytes).unwrap();
-    let mut request = Request::new(RequestBody::default());
+    let mut request = Request::new(Incoming::default());
     *request.uri_mut() = Uri::from_maybe_shared(bytes.slice_ref(parsed.path.unwrap().as_bytes())).unwrap();
     for field in parsed.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).unwrap();

@@ -30,7 +30,7 @@ async fn look_up(cache: &Cache, asked: &str) -> Lookup {
 
 async fn permit(cache: &Cache, asked: &str) -> Permit {
     match look_up(cache, asked).await {
-        Lookup::Fetch(permit) => permit,
+        Lookup::Fetch(permit) => *permit,
         _ => panic!("nothing is to be fetched"),
     }
 }

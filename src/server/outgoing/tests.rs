@@ -78,9 +78,9 @@ impl Body for Frames {
 fn sent(frames: Vec<Option<Frame<Bytes>>>, framing: Framing, random: &mut fastrand::Rng) -> (Vec<u8>, bool) {
     let taken = Arc::new(Mutex::new(Vec::new()));
     let wire = Mutex::new(Wire::new(Client { taken: taken.clone(), random: random.fork() }, BytesMut::new()));
-    let buffers = Buffers { front: b"head".to_vec(), back: Vec::new() };
-    let announced = vec![HeaderValue::from_static("sum")];
-    let mut outgoing = Outgoing::new(buffers, Frames(frames.into(), random.fork()), framing, announced);
+    let mut outgoing = Outgoing::new();
+    outgoing.head().extend_from_slice(b"head");
+    outgoing.begin(Frames(frames.into(), random.fork()), framing, vec![HeaderValue::from_static("sum")]);
     let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..10_000 {
         if let Poll::Ready(ended) = outgoing.poll(&mut cx, &wire) {
