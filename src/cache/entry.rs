@@ -8,9 +8,8 @@ use super::{
     policy::{self, Asked, Use},
     reason::Reason,
     status::{CACHE_STATUS, Source, Status, X_CACHE},
-    told::Told,
 };
-use crate::message::{cache_control::RequestControl, conditional, encoding::Encoding, etag};
+use crate::message::{cache_control::RequestControl, conditional, encoding::Encoding, etag, prepared::Aged};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::time::{Duration, Instant};
@@ -26,7 +25,6 @@ pub struct Entry {
     forms: Option<Box<Forms>>,
     /// When its header arrived, and `freshness.initial_age` began to grow.
     arrived: Instant,
-    told: Told,
 }
 
 /// Where a stored body is.
@@ -52,13 +50,13 @@ impl Entry {
     fn of(head: Head, body: Content, origin: Option<Origin>, arrived: Instant) -> Self {
         let in_memory = matches!(body, Content::Memory(_));
         let forms = (in_memory && head.is_encodable(body.length())).then(Box::default);
-        Self { head, body, origin, forms, arrived, told: Told::default() }
+        Self { head, body, origin, forms, arrived }
     }
 
     /// The same with these bodies in encodings, which somebody has put beside the file, each with the fields in which it differs.
     /// `Vary` must tell of them already.
     pub fn with_given(mut self, forms: impl IntoIterator<Item = (Encoding, HeaderMap, Bytes)>) -> Self {
-        self.forms = Some(Box::new(Forms::given(self.head.headers(), forms)));
+        self.forms = Some(Box::new(Forms::given(self.head.fields(), forms)));
         self
     }
 
@@ -97,7 +95,7 @@ impl Entry {
     /// Has the body lie ready in an encoding, too; `None` if that is not worth it.
     pub fn add_form(&self, encoding: Encoding, body: Option<Bytes>) {
         if let Some(forms) = &self.forms {
-            forms.fill(encoding, body.map(|body| Form::new(self.head.headers(), encoding, body)));
+            forms.fill(encoding, body.map(|body| Form::new(self.head.fields(), encoding, body)));
         }
     }
 
@@ -142,12 +140,15 @@ impl Entry {
         if status.source == Source::Worker {
             return self.tell_of_worker(headers, status);
         }
+        let aged = self.aged(now);
+        headers.insert(header::AGE, HeaderValue::from(aged.age));
+        self.add_status(headers, status.value(Some(aged.ttl)));
+    }
+
+    /// What a plain hit is told of its age.
+    pub fn aged(&self, now: Instant) -> Aged {
         let age = self.age(now);
-        let ttl = self.ttl(age);
-        let (age, plain_hit) = self.told.at(age.as_secs(), ttl);
-        headers.insert(header::AGE, age);
-        let status = if status.forward.is_none() { plain_hit } else { status.value(Some(ttl)) };
-        self.add_status(headers, status);
+        Aged { age: age.as_secs(), ttl: self.ttl(age) }
     }
 
     /// The same where it is stored only now: it goes out as any other response of the worker's.
@@ -158,7 +159,7 @@ impl Entry {
     }
 
     fn add_status(&self, headers: &mut HeaderMap, status: HeaderValue) {
-        if self.head.is_relayed {
+        if self.head.fields().is_relayed() {
             headers.append(CACHE_STATUS, status);
         } else {
             headers.insert(CACHE_STATUS, status);
@@ -220,7 +221,7 @@ impl Entry {
         let origin = self.origin.as_ref().map(|origin| Origin::new(origin.files(), arrived));
         let mut renewed = Self::of(head, self.body.clone(), origin, arrived);
         if let (Some(forms), Some(old)) = (&mut renewed.forms, &self.forms) {
-            **forms = old.renewed(renewed.head.headers());
+            **forms = old.renewed(renewed.head.fields());
         }
         (renewed, storable)
     }
@@ -232,7 +233,7 @@ impl Entry {
             Content::File(_) => 0,
         };
         let origin = self.origin.as_ref().map_or(0, Origin::weight);
-        let form = |form: &Form| weight_of(&form.headers) + form.body.len();
+        let form = |form: &Form| weight_of(&form.fields) + form.body.len();
         let forms = self.forms.as_ref();
         let forms = forms.map_or(0, |forms| size_of::<Forms>() + forms.iter().map(form).sum::<usize>());
         size_of::<Self>() + self.head.weight() + body + origin + forms

@@ -1,10 +1,10 @@
 //! The encodings in which a stored body lies ready.
 
-use crate::message::{encodable, encoding::Encoding};
+use crate::message::{encodable, encoding::Encoding, prepared::Fields};
 use bytes::Bytes;
 use http::HeaderMap;
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -12,7 +12,7 @@ use std::sync::{
 #[derive(Debug)]
 pub struct Form {
     /// Its fields, as they are sent with a hit.
-    pub headers: HeaderMap,
+    pub fields: Arc<Fields>,
     /// Its body.
     pub body: Bytes,
 }
@@ -35,31 +35,31 @@ struct Place {
 
 impl Form {
     /// The form of a response with these fields.
-    pub fn new(identity: &HeaderMap, encoding: Encoding, body: Bytes) -> Self {
-        let mut headers = identity.clone();
+    pub fn new(identity: &Fields, encoding: Encoding, body: Bytes) -> Self {
+        Self::of(identity.map().clone(), identity.is_relayed(), encoding, body)
+    }
+
+    fn of(mut headers: HeaderMap, is_relayed: bool, encoding: Encoding, body: Bytes) -> Self {
         encodable::encode_head(&mut headers, encoding);
-        Self { headers, body }
+        Self { fields: Arc::new(Fields::new(headers, is_relayed)), body }
     }
 }
 
 impl Forms {
     /// The forms that somebody else has made of a response with these fields, but for those in which each differs.
-    pub fn given(
-        identity: &HeaderMap,
-        given: impl IntoIterator<Item = (Encoding, HeaderMap, Bytes)>,
-    ) -> Self {
+    pub fn given(identity: &Fields, given: impl IntoIterator<Item = (Encoding, HeaderMap, Bytes)>) -> Self {
         let mut forms = Self::default();
         for (encoding, own, body) in given {
             forms.given = true;
-            let mut headers = identity.clone();
+            let mut headers = identity.map().clone();
             headers.extend(own);
-            forms.fill(encoding, Some(Form::new(&headers, encoding, body)));
+            forms.fill(encoding, Some(Form::of(headers, identity.is_relayed(), encoding, body)));
         }
         forms
     }
 
     /// The same bodies with other fields. What is being made is claimed no longer; whoever makes it brings it here, too.
-    pub fn renewed(&self, identity: &HeaderMap) -> Self {
+    pub fn renewed(&self, identity: &Fields) -> Self {
         let forms = Self { given: self.given, ..Self::default() };
         for encoding in Encoding::ALL {
             let place = self.place(encoding);
@@ -121,9 +121,13 @@ mod tests {
         *,
     };
 
+    fn of(text: &'static str) -> Fields {
+        Fields::new(fields(text), false)
+    }
+
     fn form(text: &'static str) -> Option<Form> {
         Some(Form::new(
-            &fields("etag: \"a\" | accept-ranges: bytes | x: y"),
+            &of("etag: \"a\" | accept-ranges: bytes | x: y"),
             Gzip,
             Bytes::from_static(text.as_bytes()),
         ))
@@ -137,7 +141,7 @@ mod tests {
     #[test]
     fn a_form_has_the_fields_that_are_true_of_it() {
         let expected = fields("etag: W/\"a\" | x: y | content-encoding: gzip");
-        assert_eq!(form("").unwrap().headers, expected);
+        assert_eq!(form("").unwrap().fields.map(), &expected);
     }
 
     #[test]
@@ -172,12 +176,12 @@ mod tests {
         let made = Forms::default();
         made.fill(Gzip, form("gzip"));
         let own = fields("etag: \"b\"");
-        let given = Forms::given(&fields("x: y | etag: \"a\""), [(Brotli, own, Bytes::from_static(b"br"))]);
+        let given = Forms::given(&of("x: y | etag: \"a\""), [(Brotli, own, Bytes::from_static(b"br"))]);
         let expected = fields("x: y | etag: W/\"b\" | content-encoding: br");
-        assert_eq!(given.get(Brotli).map(|form| &form.headers), Some(&expected));
-        for (forms, are_given) in [(made, false), (given, true), (Forms::given(&fields(""), []), false)] {
+        assert_eq!(given.get(Brotli).map(|form| form.fields.map()), Some(&expected));
+        for (forms, are_given) in [(made, false), (given, true), (Forms::given(&of(""), []), false)] {
             assert_eq!(forms.are_given(), are_given, "{forms:?}");
-            assert_eq!(forms.renewed(&fields("x: z")).are_given(), are_given, "{forms:?}");
+            assert_eq!(forms.renewed(&of("x: z")).are_given(), are_given, "{forms:?}");
         }
     }
 }

@@ -12,19 +12,18 @@ use crate::message::{
     encodable::{self, SHORTEST},
     encoding::Offer,
     hop,
+    prepared::Fields,
 };
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 /// All of a response that can be stored but for its body.
 #[derive(Debug, Clone)]
 pub struct Head {
     status: StatusCode,
     /// With room for what every hit is told: cloned and then enlarged, a map would be allocated twice.
-    headers: HeaderMap,
-    /// Whether caches nearer to the origin have said something of themselves.
-    pub(super) is_relayed: bool,
+    fields: Arc<Fields>,
     /// How it may be sent in an encoding.
     negotiated: Negotiated,
     selector: Selector,
@@ -61,7 +60,8 @@ impl Head {
         let shunned = options.disable_on_auth && encodable::response_concerns_auth(&headers);
         let offer = if shunned { Offer::default() } else { options.offer };
         let negotiated = Negotiated::of(status, &mut headers, length, offer);
-        Ok(Self { status, headers, is_relayed, negotiated, selector, freshness })
+        let fields = Arc::new(Fields::new(headers, is_relayed));
+        Ok(Self { status, fields, negotiated, selector, freshness })
     }
 
     /// The head of a file of so many bytes that is no response of the worker's, and is offered in these encodings.
@@ -69,8 +69,7 @@ impl Head {
         let negotiated = Negotiated::of(StatusCode::OK, &mut headers, Some(length), offer);
         Self {
             status: StatusCode::OK,
-            headers,
-            is_relayed: false,
+            fields: Arc::new(Fields::new(headers, false)),
             negotiated,
             selector: Selector::default(),
             freshness: Freshness::NONE,
@@ -86,14 +85,14 @@ impl Head {
         length: u64,
         options: &Options,
     ) -> (Self, Result<(), Reason>) {
-        let mut headers = self.headers.clone();
+        let mut headers = self.headers().clone();
         if self.negotiated == Negotiated::Told {
             encodable::remove_vary(&mut headers);
         }
         // It was the stored response's; this one's may be absent, and then it is young.
         headers.remove(header::DATE);
         headers.remove(header::AGE);
-        if !self.is_relayed {
+        if !self.fields.is_relayed() {
             headers.remove(CACHE_STATUS);
         }
         for name in not_modified.keys().filter(|name| !describes_body(name)) {
@@ -116,8 +115,7 @@ impl Head {
         headers.insert(X_CACHE, HeaderValue::from_static("hit"));
         Self {
             status: self.status,
-            headers,
-            is_relayed,
+            fields: Arc::new(Fields::new(headers, is_relayed)),
             negotiated,
             selector: self.selector.clone(),
             freshness: Freshness::NONE,
@@ -131,7 +129,12 @@ impl Head {
 
     /// The fields, as they are sent with a hit.
     pub fn headers(&self) -> &HeaderMap {
-        &self.headers
+        self.fields.map()
+    }
+
+    /// The same, ready to be sent.
+    pub fn fields(&self) -> &Arc<Fields> {
+        &self.fields
     }
 
     /// Which requests it fits.
@@ -152,7 +155,7 @@ impl Head {
 
     /// Bytes of memory that it holds.
     pub fn weight(&self) -> usize {
-        weight_of(&self.headers) + self.selector.weight()
+        weight_of(&self.fields) + self.selector.weight()
     }
 }
 
@@ -183,10 +186,11 @@ fn describes_body(name: &HeaderName) -> bool {
 }
 
 /// Bytes of memory that a header holds.
-pub fn weight_of(headers: &HeaderMap) -> usize {
+pub fn weight_of(fields: &Fields) -> usize {
     /// What a field costs beside its bytes: its slots in the map, twice over as maps grow by doubling.
     const FIELD: usize = 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>() + 24);
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum()
+    let map = fields.map().iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD);
+    size_of::<Fields>() + map.sum::<usize>() + fields.lines().len()
 }
 
 /// The fields worth keeping, their values in one piece of memory: as they came, each holds on to the whole buffer that it

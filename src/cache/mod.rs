@@ -26,7 +26,6 @@ mod status;
 mod store;
 #[cfg(test)]
 mod testing;
-mod told;
 mod touched;
 mod vary;
 mod watch;

@@ -7,8 +7,9 @@ use super::{
     forms::{Form, Forms},
 };
 use crate::message::{
+    Prepared,
     byteranges::Multipart,
-    encodable,
+    conditional, encodable,
     encoding::{self, Encoding, Offer},
     representation::{self, Extent},
 };
@@ -61,8 +62,44 @@ enum Chosen<'a> {
     Missing(Encoding),
 }
 
-/// The answer to a request. `status` says what the cache did; a file that is none of its business has none.
-pub fn serve(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Response<Served> {
+/// The answer to a request, and what of its header lies ready. `status` says what the cache did; a file that is none of its
+/// business has none.
+pub fn serve(
+    entry: &Entry,
+    status: Option<&Status>,
+    wanted: &Wanted,
+) -> (Response<Served>, Option<Prepared>) {
+    match as_it_lies(entry, status, wanted) {
+        Some((response, prepared)) => (response, Some(prepared)),
+        None => (make(entry, status, wanted), None),
+    }
+}
+
+/// The answer to most requests: a whole body, with nothing to be said of it but its age.
+fn as_it_lies(
+    entry: &Entry,
+    status: Option<&Status>,
+    wanted: &Wanted,
+) -> Option<(Response<Served>, Prepared)> {
+    let is_plain = entry.head().status() != StatusCode::OK || conditional::is_plain(wanted.headers);
+    if *wanted.method != Method::GET || !is_plain || status.is_some_and(|status| *status != Status::hit()) {
+        return None;
+    }
+    let (fields, body) = match choose(entry, wanted) {
+        Chosen::Ready(form) => (&form.fields, &form.body),
+        Chosen::Identity => match entry.body() {
+            Content::Memory(body) => (entry.head().fields(), body),
+            Content::File(_) => return None,
+        },
+        Chosen::Missing(_) => return None,
+    };
+    let mut response = Response::new(Served::Bytes(body.clone()));
+    *response.status_mut() = entry.head().status();
+    Some((response, Prepared { fields: fields.clone(), aged: status.map(|_| entry.aged(wanted.now)) }))
+}
+
+/// The answer to any request.
+fn make(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Response<Served> {
     let (head, body) = (entry.head(), entry.body());
     let answer = |headers: &HeaderMap, length: u64| {
         let request = (wanted.method, wanted.headers);
@@ -71,7 +108,7 @@ pub fn serve(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Respons
     let mut response = match choose(entry, wanted) {
         Chosen::Identity => answer(head.headers(), body.length()).map(|extent| part(body, extent, None)),
         Chosen::Ready(form) => {
-            answer(&form.headers, form.body.len() as u64).map(|extent| slice(&form.body, extent))
+            answer(form.fields.map(), form.body.len() as u64).map(|extent| slice(&form.body, extent))
         }
         Chosen::Missing(encoding) => {
             let mut headers = head.headers().clone();
@@ -155,6 +192,18 @@ mod tests {
     const TOLD: &str = "age: 12 | x-cache: hit | cache-status: thrust; hit; ttl=48";
     const BODY: &str = "0123456789";
 
+    /// The answer with all of its header. What lies ready is as if it had been made.
+    fn whole(entry: &Entry, wanted: &Wanted) -> Response<Served> {
+        let (mut response, prepared) = serve(entry, Some(&Status::hit()), wanted);
+        if let Some(prepared) = prepared {
+            prepared.put_into(response.headers_mut());
+            let made = make(entry, Some(&Status::hit()), wanted);
+            assert_eq!((response.status(), response.headers()), (made.status(), made.headers()));
+            assert_eq!(text(response.body()), text(made.body()));
+        }
+        response
+    }
+
     fn answer(status: u16, method: Method, request: &str) -> Response<Served> {
         let arrived = Instant::now();
         let entry = entry("", status, FIELDS, BODY, arrived);
@@ -168,7 +217,7 @@ mod tests {
             now,
             date: super::super::testing::now(),
         };
-        serve(&entry, Some(&Status::hit()), &wanted)
+        whole(&entry, &wanted)
     }
 
     fn text(served: &Served) -> Option<String> {
@@ -257,7 +306,7 @@ mod tests {
             now,
             date,
         };
-        let response = serve(entry, Some(&Status::hit()), &wanted);
+        let response = whole(entry, &wanted);
         let named = response.headers().get(header::CONTENT_ENCODING);
         let shown = match response.body() {
             Served::Bytes(bytes) if bytes.len() < 9 => String::from_utf8(bytes.to_vec()).unwrap(),
@@ -349,7 +398,7 @@ mod tests {
                 now,
                 date,
             };
-            let response = serve(entry, Some(&Status::hit()), &wanted);
+            let response = whole(entry, &wanted);
             let found = response.headers().get(header::CONTENT_LENGTH).map(|length| length.to_str().unwrap());
             assert_eq!((response.status().as_u16(), found), (status, length), "{method} {request}");
             assert!(matches!(response.body(), Served::Nothing), "{method} {request}");

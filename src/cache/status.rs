@@ -1,13 +1,12 @@
 //! What the cache did, as clients (`X-Cache`, `Cache-Status`) and the log are told.
 
 use super::Reason;
+pub use crate::message::prepared::CACHE_STATUS;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::io::Write;
 
 /// Thruster's field: `hit`, `miss` or `bypass`.
 pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-/// RFC 9211.
-pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// How a request was answered (RFC 9211).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The seam between the server, which has requests, and the proxy, which answers them.
 
-use super::{ConnectionInfo, Incoming, Refused};
+use super::{ConnectionInfo, Incoming, Prepared, Refused};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -28,13 +28,15 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Reply<B> {
     /// The response.
     pub response: Response<B>,
+    /// What of its header lies ready; the response itself has none of these fields.
+    pub prepared: Option<Prepared>,
     /// The worker's side of a switched protocol.
     pub tunnel: Option<Box<Tunnel>>,
 }
 
 impl<B> From<Response<B>> for Reply<B> {
     fn from(response: Response<B>) -> Self {
-        Self { response, tunnel: None }
+        Self { response, prepared: None, tunnel: None }
     }
 }
 

@@ -7,12 +7,12 @@ use super::{
 };
 use crate::{
     cache::{self, Reason},
-    message::{BodyError, ConnectionInfo, Refused, Reply, Tunnel, head::has_no_body, request_line},
+    message::{BodyError, ConnectionInfo, Prepared, Refused, Reply, Tunnel, head::has_no_body, request_line},
     observe::{Observe, Record},
     upstream::Switched,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body::Body as _;
 use std::{
     net::IpAddr,
@@ -36,13 +36,32 @@ pub(super) struct Exchange {
 /// What the journey comes back with.
 pub(super) struct Answer {
     pub(super) response: Response<Source>,
+    /// What of its header lies ready.
+    pub(super) prepared: Option<Prepared>,
     /// The worker's side of the connection, where it has switched to another protocol.
     pub(super) switched: Option<Box<Switched>>,
 }
 
 impl From<Response<Source>> for Answer {
     fn from(response: Response<Source>) -> Self {
-        Self { response, switched: None }
+        Self { response, prepared: None, switched: None }
+    }
+}
+
+impl Answer {
+    /// Adds a field, unless there is one of that name.
+    pub(super) fn add(&mut self, name: HeaderName, value: &HeaderValue) {
+        if self.prepared.as_ref().is_none_or(|prepared| !prepared.fields.map().contains_key(&name)) {
+            self.response.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// The whole header as a map.
+    pub(super) fn spelled_out(mut self) -> Self {
+        if let Some(prepared) = self.prepared.take() {
+            prepared.put_into(self.response.headers_mut());
+        }
+        self
     }
 }
 
@@ -177,26 +196,29 @@ impl Exchange {
 
     /// Joins the response with this exchange, which ends with the response's body, or with the tunnel.
     pub(super) fn finish(mut self: Box<Self>, answer: Answer) -> Reply<Body> {
-        let Answer { response, switched } = answer;
-        self.responded(&response);
+        self.responded(&answer);
+        let Answer { response, prepared, switched } = answer;
         let Some(worker) = switched else {
-            return response.map(|source| Body::new(source, Some(self))).into();
+            let response = response.map(|source| Body::new(source, Some(self)));
+            return Reply { response, prepared, tunnel: None };
         };
         self.complete = true;
         // The exchange moves into this, and is over once it was called.
         let ended = Box::new(move |bytes| self.sent(bytes));
         Reply {
             response: response.map(|source| Body::new(source, None)),
+            prepared,
             tunnel: Some(Box::new(Tunnel { worker, ended })),
         }
     }
 
-    fn responded(&mut self, response: &Response<Source>) {
+    fn responded(&mut self, Answer { response, prepared, .. }: &Answer) {
         let status = response.status();
         let bodiless = self.is_head || has_no_body(status);
         self.complete = bodiless || response.body().is_end_stream();
         self.record.status = status.as_u16();
-        self.record.response_type = response.headers().get(header::CONTENT_TYPE).cloned();
+        let headers = prepared.as_ref().map_or(response.headers(), |prepared| prepared.fields.map());
+        self.record.response_type = headers.get(header::CONTENT_TYPE).cloned();
     }
 
     /// This many more bytes of the response's body were taken.

@@ -84,11 +84,10 @@ impl Proxy {
         if let Some(hsts) = &self.options.hsts
             && connection.scheme == Scheme::Https
         {
-            let headers = answer.response.headers_mut();
-            headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+            answer.add(header::STRICT_TRANSPORT_SECURITY, hsts);
         }
         if let Some(trace) = exchange.take_trace() {
-            answer = self.explanation(*trace, answer);
+            answer = self.explanation(*trace, answer.spelled_out());
         }
         exchange.finish(answer)
     }
@@ -117,22 +116,22 @@ impl Proxy {
         if let Some(folder) = &self.public
             && let Some(response) = Box::pin(self.public_file(folder, request, &mut wish, exchange)).await
         {
-            return Ok(response?.into());
+            return response;
         }
         let (lookup, file) = self.look_up(request, exchange.began()).await;
-        let response = match lookup {
+        let response: Response<Source> = match lookup {
             Lookup::Stored(entry, status, permit) => {
                 exchange.cached(&status);
                 exchange.note(|trace| trace.found(&entry));
                 let wanted = wish.of_stored(request.headers(), exchange);
-                let response = self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(request))?;
+                let answer = self.serve(&entry, Some(&status), file, &wanted, || CacheKey::of(request))?;
                 if let Some(permit) = permit {
                     self.fill(*permit, Arc::new(mem::take(request).into_parts().0), exchange).run_behind();
                 }
-                response
+                return Ok(answer);
             }
             Lookup::Fetch(permit) => {
-                Box::pin(self.fetch_to_keep(*permit, request, &mut wish, exchange)).await?
+                return Box::pin(self.fetch_to_keep(*permit, request, &mut wish, exchange)).await;
             }
             Lookup::Pass(watch) => {
                 let response = self.fetch(exchange, request, &mut wish).await?;
@@ -178,7 +177,7 @@ impl Proxy {
         request: &mut Request<Incoming>,
         wish: &mut Wish,
         exchange: &mut Exchange,
-    ) -> Result<Response<Source>, Failure> {
+    ) -> Result<Answer, Failure> {
         self.wait_with_page(exchange).await?;
         let request = Arc::new(mem::take(request).into_parts().0);
         let filled = self.fill(permit, request.clone(), exchange).run().await?;
@@ -187,7 +186,7 @@ impl Proxy {
             Filled::Stored(entry, status, file) => (entry, status, file),
             Filled::Passed(response, status) => {
                 wish.remember(&request.headers);
-                return Ok(represent(tell(response, &status, exchange), wish, &self.encode).await);
+                return Ok(represent(tell(response, &status, exchange), wish, &self.encode).await.into());
             }
         };
         let file = match (file, entry.body(), entry.origin()) {

@@ -1,7 +1,14 @@
 //! Files of the public folder, which are served without asking the worker. Small ones lie in the cache's memory, and are
 //! looked at again after a second.
 
-use super::{Proxy, body::Source, exchange::Exchange, failure::Failure, represent::represent, wish::Wish};
+use super::{
+    Proxy,
+    body::Source,
+    exchange::{Answer, Exchange},
+    failure::Failure,
+    represent::represent,
+    wish::Wish,
+};
 use crate::{
     cache::{Cache, CacheKey, Content, Entry, Head, Origin},
     files::{Found, OpenFile, PublicFolder, etag, last_modified, plain},
@@ -36,7 +43,7 @@ impl Proxy {
         request: &Request<B>,
         wish: &mut Wish,
         exchange: &mut Exchange,
-    ) -> Option<Result<Response<Source>, Failure>> {
+    ) -> Option<Result<Answer, Failure>> {
         if !matches!(wish.method, Method::GET | Method::HEAD) || !request.body().is_end_stream() {
             return None;
         }
@@ -56,7 +63,7 @@ impl Proxy {
                 let fingerprinted = self.cache.is_fingerprinted(name);
                 let response = from_disk(found, fingerprinted, headers, wish, self.encode.offer);
                 exchange.note(|trace| trace.came(&response));
-                Ok(represent(response, wish, &self.encode).await)
+                Ok(represent(response, wish, &self.encode).await.into())
             }
         })
     }

@@ -1,6 +1,6 @@
 //! What is answered from what is stored.
 
-use super::{body::Source, failure::Failure, pipeline::Proxy, send_file};
+use super::{body::Source, exchange::Answer, failure::Failure, pipeline::Proxy, send_file};
 use crate::{
     cache::{self, CacheKey, Entry, Lookup, Served, Status, Wanted},
     files::{OpenError, OpenFile},
@@ -40,7 +40,7 @@ impl Proxy {
         file: Option<OpenFile>,
         wanted: &Wanted,
         key: impl FnOnce() -> CacheKey,
-    ) -> Result<Response<Source>, Failure> {
+    ) -> Result<Answer, Failure> {
         if let Some(job) = self.cache.job(entry, wanted, key) {
             // The claim is given up with the job, if the queue is too long for it.
             let job = Arc::new(job);
@@ -52,7 +52,8 @@ impl Proxy {
                 move |encoded| job.finish(encoded),
             );
         }
-        let (head, served) = cache::serve(entry, status, wanted).into_parts();
+        let (response, prepared) = cache::serve(entry, status, wanted);
+        let (head, served) = response.into_parts();
         let source = match served {
             Served::Nothing => Source::Empty,
             Served::Bytes(bytes) => Source::Bytes(bytes),
@@ -66,6 +67,6 @@ impl Proxy {
                 Source::of_file(file, extent, encoding.map(|encoding| (encoding, 0)))
             }
         };
-        Ok(Response::from_parts(head, source))
+        Ok(Answer { prepared, ..Response::from_parts(head, source).into() })
     }
 }

@@ -53,5 +53,5 @@ pub(super) async fn fetch(
     if let Some(protocol) = protocol {
         response.headers_mut().insert(header::UPGRADE, protocol);
     }
-    Ok(Answer { response, switched: Some(Box::new(worker)) })
+    Ok(Answer { switched: Some(Box::new(worker)), ..response.into() })
 }

@@ -1,6 +1,6 @@
 //! The head of a response in HTTP/1 (RFC 9112 §4–§6).
 
-use crate::message::{head::has_no_body, write};
+use crate::message::{Prepared, head::has_no_body, write};
 use http::{HeaderMap, Method, Version, header, response::Parts};
 use hyper::ext::ReasonPhrase;
 use std::{
@@ -39,18 +39,22 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Writes a response's head. `length` is that of the body, as far as it is known; `connection` is what the field of that name
+/// Writes a response's head, whose fields may lie ready in part. `length` is that of the body, as far as it is known; `connection` is what the field of that name
 /// says, which the response itself does not have.
 pub(super) fn write(
     out: &mut Vec<u8>,
     version: Version,
     response: &Parts,
+    prepared: Option<&Prepared>,
     framing: Framing,
     length: Option<u64>,
     connection: Option<&'static str>,
 ) {
     write_status(out, version, response);
-    let mut is_dated = false;
+    let mut is_dated = prepared.is_some_and(Prepared::is_dated);
+    if let Some(prepared) = prepared {
+        prepared.write(out);
+    }
     for (name, value) in &response.headers {
         if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
             continue;
@@ -118,7 +122,7 @@ mod tests {
         let (parts, length) = response.into_parts();
         let framing = Framing::of(&method, version, &parts, length);
         let mut out = Vec::new();
-        write(&mut out, version, &parts, framing, length, None);
+        write(&mut out, version, &parts, None, framing, length, None);
         (framing, String::from_utf8(out).unwrap())
     }
 

@@ -161,7 +161,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
 
     /// Writes the head, with what the connection has to add to it.
     fn begin(&mut self, reply: Reply<H::Body>, asked: &Asked) -> Behind {
-        let Reply { response, tunnel } = reply;
+        let Reply { response, prepared, tunnel } = reply;
         let (mut parts, body) = response.into_parts();
         let length = body.size_hint().exact();
         let framing = Framing::of(&asked.method, asked.version, &parts, length);
@@ -178,7 +178,8 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
             Version::HTTP_10 => Some("keep-alive"),
             _ => None,
         };
-        head::write(self.outgoing.head(), asked.version, &parts, framing, length, connection);
+        let out = self.outgoing.head();
+        head::write(out, asked.version, &parts, prepared.as_ref(), framing, length, connection);
         let trailers = parts.headers.get_all(header::TRAILER).iter().filter(|_| asked.takes_trailers);
         self.outgoing.begin(body, framing, trailers.cloned().collect());
         if is_event_stream(parts.headers.get(header::CONTENT_TYPE)) {

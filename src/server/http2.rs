@@ -179,13 +179,16 @@ async fn answer<H: Handler>(
     let bodiless = request.method() == Method::HEAD;
     let switch = request.extensions_mut().remove::<OnUpgrade>();
     let (mut head, body) = request.into_parts();
-    let Reply { mut response, tunnel } = match http2::settle(&mut head) {
+    let Reply { mut response, prepared, tunnel } = match http2::settle(&mut head) {
         Ok(()) => {
             let mut request = Request::from_parts(head, arriving(body));
             shared.handler.handle(&shared.info, &mut request).await
         }
         Err(refusal) => shared.handler.refuse(&shared.info, http2::refused(&head, refusal)).into(),
     };
+    if let Some(prepared) = prepared {
+        prepared.put_into(response.headers_mut());
+    }
     match (switch, tunnel) {
         (Some(switch), Some(tunnel)) => {
             *response.status_mut() = StatusCode::OK;

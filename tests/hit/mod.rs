@@ -22,7 +22,7 @@ use std::{
 use thrust::{
     cache::Cache,
     config::Config,
-    message::{ConnectionInfo, Incoming, Scheme},
+    message::{ConnectionInfo, Incoming, Prepared, Reply, Scheme},
     observe::Observe,
     proxy::Proxy,
     upstream::Upstream,
@@ -71,8 +71,10 @@ pub struct Stage {
 
 /// What a client would have been sent.
 pub struct Answer {
-    /// The status and the fields.
+    /// The status and the fields, but for those that lie ready.
     pub head: Parts,
+    /// Those.
+    pub prepared: Option<Prepared>,
     /// Bytes of the body.
     pub length: usize,
     /// Whether it lay there as it was sent, so that its length was known.
@@ -82,7 +84,8 @@ pub struct Answer {
 impl Answer {
     /// The status, the value of `X-Cache`, and the length of the body.
     pub fn summary(&self) -> (u16, &str, usize) {
-        let cache = self.head.headers.get("x-cache").map_or("", |value| value.to_str().unwrap());
+        let headers = self.prepared.as_ref().map_or(&self.head.headers, |prepared| prepared.fields.map());
+        let cache = headers.get("x-cache").map_or("", |value| value.to_str().unwrap());
         (self.head.status.as_u16(), cache, self.length)
     }
 }
@@ -126,7 +129,8 @@ impl Stage {
 
     /// As the server does it: takes the response's body until it says that it has ended, and drops it.
     async fn answer(&self, mut request: Request<Incoming>) -> Answer {
-        let (head, body) = self.proxy.answer(&self.connection, &mut request).await.response.into_parts();
+        let Reply { response, prepared, .. } = self.proxy.answer(&self.connection, &mut request).await;
+        let (head, body) = response.into_parts();
         let is_ready = body.size_hint().exact().is_some();
         let mut body = pin!(body);
         let mut length = 0;
@@ -136,7 +140,7 @@ impl Stage {
                 None => break,
             }
         }
-        Answer { head, length, is_ready }
+        Answer { head, prepared, length, is_ready }
     }
 }
 

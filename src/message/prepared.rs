@@ -1,0 +1,180 @@
+//! The header of a response that lies ready. What all responses from one stored response have in common is made once, as a map
+//! and as the lines that HTTP/1 sends; what changes with time is added to it.
+
+use super::write;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::{mem, sync::Arc};
+
+/// RFC 9211.
+pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// What this cache says there of a hit, and then for how many seconds it is still fresh.
+const HIT: &str = "thrust; hit; ttl=";
+/// Room for that, and for any number behind it.
+const LONGEST: usize = HIT.len() + 20;
+
+/// Fields that do not change: as a map, and as lines.
+#[derive(Debug)]
+pub struct Fields {
+    map: HeaderMap,
+    lines: Box<[u8]>,
+    is_relayed: bool,
+    is_dated: bool,
+}
+
+/// What a hit says of its age (RFC 9111 §5.1, RFC 9211 §2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aged {
+    /// Seconds since the response was made.
+    pub age: u64,
+    /// Seconds for which it is still fresh; below zero it is stale.
+    pub ttl: i64,
+}
+
+/// The header of a response: fields that do not change, and how old they are, if anybody is to know.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// Shared by all such responses.
+    pub fields: Arc<Fields>,
+    /// Files have no age.
+    pub aged: Option<Aged>,
+}
+
+impl Fields {
+    /// `Age` and `Cache-Status` may be among them to keep a place in the map; they are no lines, but for the `Cache-Status` of caches
+    /// nearer to the origin, where it `is_relayed`.
+    pub fn new(map: HeaderMap, is_relayed: bool) -> Self {
+        let mut lines = Vec::new();
+        for (name, value) in &map {
+            if *name != header::AGE && (is_relayed || *name != CACHE_STATUS) {
+                write::field(&mut lines, name.as_str(), value.as_bytes());
+            }
+        }
+        let is_dated = map.contains_key(header::DATE);
+        Self { map, lines: lines.into(), is_relayed, is_dated }
+    }
+
+    /// As a map.
+    pub fn map(&self) -> &HeaderMap {
+        &self.map
+    }
+
+    /// As lines.
+    pub fn lines(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// Whether caches nearer to the origin have said something of themselves.
+    pub fn is_relayed(&self) -> bool {
+        self.is_relayed
+    }
+}
+
+impl Aged {
+    /// Puts it into a map made from the fields. Caches nearer to the origin are in front of this one.
+    pub fn put_into(&self, headers: &mut HeaderMap, is_relayed: bool) {
+        headers.insert(header::AGE, HeaderValue::from(self.age));
+        let mut text = Vec::with_capacity(LONGEST);
+        self.write_status(&mut text);
+        // It is plain text.
+        let Ok(status) = HeaderValue::from_maybe_shared(bytes::Bytes::from(text)) else { return };
+        if is_relayed {
+            headers.append(CACHE_STATUS, status);
+        } else {
+            headers.insert(CACHE_STATUS, status);
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write::field(out, header::AGE.as_str(), itoa::Buffer::new().format(self.age).as_bytes());
+        out.extend_from_slice(b"cache-status: ");
+        self.write_status(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_status(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(HIT.as_bytes());
+        out.extend_from_slice(itoa::Buffer::new().format(self.ttl).as_bytes());
+    }
+}
+
+impl Prepared {
+    /// Writes its lines.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.fields.lines);
+        if let Some(aged) = &self.aged {
+            aged.write(out);
+        }
+    }
+
+    /// Whether `Date` is one of the fields.
+    pub fn is_dated(&self) -> bool {
+        self.fields.is_dated
+    }
+
+    /// Puts it in front of fields that it does not have itself.
+    pub fn put_into(&self, headers: &mut HeaderMap) {
+        let own = mem::replace(headers, self.fields.map.clone());
+        if let Some(aged) = &self.aged {
+            aged.put_into(headers, self.fields.is_relayed);
+        }
+        headers.extend(own);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::map, *};
+
+    const PLACES: [(&str, &str); 2] = [("age", "0"), ("cache-status", "thrust")];
+    const AGED: Aged = Aged { age: 7, ttl: 53 };
+
+    /// As lines, and as what a map has in order.
+    fn both(fields: &[(&'static str, &'static str)], is_relayed: bool, aged: Option<Aged>) -> [String; 2] {
+        let prepared = Prepared { fields: Arc::new(Fields::new(map(fields), is_relayed)), aged };
+        let (mut lines, mut headers) = (Vec::new(), map(&[("x-own", "1")]));
+        prepared.write(&mut lines);
+        prepared.put_into(&mut headers);
+        assert_eq!(headers.remove("x-own").unwrap(), "1");
+        let mut from_map = Vec::new();
+        for (name, value) in &headers {
+            write::field(&mut from_map, name.as_str(), value.as_bytes());
+        }
+        [lines, from_map].map(|text| {
+            let mut lines: Vec<_> = str::from_utf8(&text).unwrap().lines().collect();
+            lines.sort_unstable();
+            lines.join(" | ")
+        })
+    }
+
+    #[test]
+    fn lines_and_map_say_the_same() {
+        const FIELDS: [(&str, &str); 3] = [("date", "x"), ("link", "a"), ("link", "b")];
+        let aged = [&FIELDS[..], &PLACES].concat();
+        for (fields, is_relayed, told, expected) in [
+            (&FIELDS[..], false, None, "date: x | link: a | link: b"),
+            (
+                &aged,
+                false,
+                Some(AGED),
+                "age: 7 | cache-status: thrust; hit; ttl=53 | date: x | link: a | link: b",
+            ),
+            (
+                &[("age", "0"), ("cache-status", "cdn; hit")],
+                true,
+                Some(AGED),
+                "age: 7 | cache-status: cdn; hit | cache-status: thrust; hit; ttl=53",
+            ),
+            (&PLACES, false, Some(Aged { age: 9, ttl: -3 }), "age: 9 | cache-status: thrust; hit; ttl=-3"),
+        ] {
+            assert_eq!(both(fields, is_relayed, told), [expected, expected]);
+        }
+    }
+
+    #[test]
+    fn a_date_is_noticed() {
+        for (fields, is_dated) in [(&[("date", "x")][..], true), (&PLACES, false)] {
+            let fields = Arc::new(Fields::new(map(fields), false));
+            assert_eq!(Prepared { fields, aged: None }.is_dated(), is_dated);
+        }
+    }
+}
