@@ -2,12 +2,20 @@
 
 use crate::message::forwarded;
 use http::{HeaderMap, HeaderName, Request, Uri, header};
-use std::fmt;
+use std::{
+    fmt,
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::LazyLock,
+};
 
 /// Host and request target as they were sent, and whatever else of the request can change what URL the application
 /// believes it was asked for. Compared byte by byte, never by a hash alone.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct CacheKey(Vec<u8>);
+#[derive(Clone, Default)]
+pub struct CacheKey {
+    bytes: Vec<u8>,
+    /// Made once: a key is looked up in several tables.
+    hash: u64,
+}
 
 /// None of the parts can contain it: a target and a field value are visible characters, spaces and tabs.
 const SEPARATOR: u8 = b'\n';
@@ -33,7 +41,7 @@ impl CacheKey {
                 key.extend_from_slice(part);
             }
         }
-        Self(key)
+        Self::from(key)
     }
 
     /// The same for a request as it is.
@@ -44,12 +52,17 @@ impl CacheKey {
     /// The key of a file that is served under this name, whatever the host. No request has the same: behind its host comes a
     /// target.
     pub fn of_file(name: &str) -> Self {
-        Self([&[SEPARATOR, SEPARATOR], name.as_bytes()].concat())
+        Self::from([&[SEPARATOR, SEPARATOR], name.as_bytes()].concat())
+    }
+
+    /// A number that nobody outside of this process can foresee. Keys that differ seldom have the same.
+    pub fn hash(&self) -> u64 {
+        self.hash
     }
 
     /// The target that it was made for.
     pub fn target(&self) -> &str {
-        let target = self.0.split(|byte| *byte == SEPARATOR).nth(1);
+        let target = self.bytes.split(|byte| *byte == SEPARATOR).nth(1);
         target.and_then(|target| std::str::from_utf8(target).ok()).unwrap_or_default()
     }
 
@@ -60,13 +73,54 @@ impl CacheKey {
 
     /// Bytes of memory that it holds.
     pub fn weight(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
+    }
+}
+
+impl From<Vec<u8>> for CacheKey {
+    fn from(bytes: Vec<u8>) -> Self {
+        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let hash = SECRET.hash_one(&bytes);
+        Self { bytes, hash }
+    }
+}
+
+impl PartialEq for CacheKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.bytes == other.bytes
+    }
+}
+
+impl Eq for CacheKey {}
+
+impl Hash for CacheKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// For tables of such keys, whose hashes are good as they are.
+#[derive(Default)]
+pub struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Of nothing but a key.
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
 impl fmt::Debug for CacheKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0).replace('\n', " "))
+        f.write_str(&String::from_utf8_lossy(&self.bytes).replace('\n', " "))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::CacheKey;
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -17,7 +16,6 @@ const TIME_BITS: u32 = 50;
 /// and never more.
 pub struct Marks {
     slots: Box<[AtomicU64]>,
-    hasher: RandomState,
     beginning: Instant,
 }
 
@@ -25,7 +23,7 @@ impl Marks {
     /// An empty table; times before `beginning` count as that.
     pub fn new(beginning: Instant) -> Self {
         let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
-        Self { slots, hasher: RandomState::new(), beginning }
+        Self { slots, beginning }
     }
 
     /// Notes a key.
@@ -56,7 +54,7 @@ impl Marks {
     }
 
     fn place(&self, key: &CacheKey) -> (&AtomicU64, u64) {
-        let hash = self.hasher.hash_one(key);
+        let hash = key.hash();
         (&self.slots[hash as usize % SLOTS], hash >> TIME_BITS)
     }
 

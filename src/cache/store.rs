@@ -1,6 +1,6 @@
 //! Everything that is stored, within a limit of bytes. The one place that knows moka.
 
-use super::{CacheKey, Entry};
+use super::{CacheKey, Entry, key::Hashed};
 use crate::message::encoding::Encoding;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -8,7 +8,7 @@ use moka::{
     ops::compute::Op,
     sync::{Cache, CacheBuilder},
 };
-use std::sync::Arc;
+use std::{hash::BuildHasherDefault, sync::Arc};
 
 /// Responses to one URL that are kept beside each other. Those that were stored first go first.
 const MAX_VARIANTS: usize = 16;
@@ -18,7 +18,7 @@ const MAX_VARIANTS: usize = 16;
 const OVERHEAD: usize = 600;
 
 /// Stored responses by key, the least useful of them gone when there is no room (TinyLFU).
-pub struct Store(Cache<CacheKey, Variants>);
+pub struct Store(Cache<CacheKey, Variants, BuildHasherDefault<Hashed>>);
 
 /// The responses to one URL, the newest first.
 #[derive(Clone, Default)]
@@ -30,7 +30,7 @@ impl Store {
         let weigher = |key: &CacheKey, variants: &Variants| {
             u32::try_from(key.weight() + variants.weight() + OVERHEAD).unwrap_or(u32::MAX)
         };
-        Self(CacheBuilder::new(bytes).weigher(weigher).build())
+        Self(CacheBuilder::new(bytes).weigher(weigher).build_with_hasher(BuildHasherDefault::default()))
     }
 
     /// What is stored for this key.

@@ -1,5 +1,6 @@
 //! The Host header field's grammar (RFC 9110 §7.2, RFC 3986 §3.2.2).
 
+use super::head::all;
 use http::{HeaderValue, Uri};
 
 /// Whether this is a host with an optional port: a name, an IPv4 address or a bracketed IPv6 address. No user
@@ -10,7 +11,7 @@ pub fn is_valid(value: &[u8]) -> bool {
         [b'[', inner @ .., b']'] => {
             std::str::from_utf8(inner).is_ok_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok())
         }
-        name => !name.is_empty() && name.iter().all(|&b| is_name_byte(b)),
+        name => !name.is_empty() && all(name, is_name_byte),
     };
     host_ok
         && port.is_none_or(|port| {

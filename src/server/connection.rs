@@ -214,14 +214,17 @@ impl<H: Handler> Session<H> {
 
 /// Ready when this moment has come.
 pub(super) fn has_passed(deadline: Instant, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
-    while deadline > Instant::now() {
-        // A timer that is due earlier wakes us for nothing; setting it anew for each message costs more.
+    loop {
+        // A timer that is due earlier wakes us for nothing; setting it anew for each message costs more, and so does a look at
+        // the clock before it has run out.
         if deadline < timer.deadline() || timer.is_elapsed() {
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
             timer.as_mut().reset(deadline);
         }
         ready!(timer.as_mut().poll(cx));
     }
-    Poll::Ready(())
 }
 
 /// Whether this says that a body has no end of its own.

@@ -18,8 +18,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Pieces shorter than this are copied behind one another; others are written from where they are.
-const SMALL: usize = 1024;
+/// Pieces shorter than this are copied behind one another; others are written from where they are. What is written in one piece takes
+/// the kernel less than what is gathered from two; from 4 KiB on the copy takes as long.
+const SMALL: usize = 2048;
 /// How much of such is gathered before it is written.
 const ENOUGH: usize = 16 * 1024;
 
@@ -215,7 +216,9 @@ where
     ) -> Poll<Result<(), Broken>> {
         let (front, back) = (&self.front[self.written..], &self.back);
         let pieces = [IoSlice::new(front), IoSlice::new(&self.data), IoSlice::new(back)];
-        match ready!(wire.poll_write(cx, &pieces)) {
+        // There is no back without data.
+        let pieces = if self.data.is_empty() { &pieces[..1] } else { &pieces[..] };
+        match ready!(wire.poll_write(cx, pieces)) {
             Ok(written @ 1..) => self.advance(written),
             Ok(0) | Err(_) => return Poll::Ready(Err(Broken)),
         }

@@ -190,13 +190,20 @@ where
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, writer: &mut Writer) -> Poll<()> {
-        let pieces =
-            [IoSlice::new(&self.front[self.written..]), IoSlice::new(&self.data), IoSlice::new(self.back)];
+        let front = &self.front[self.written..];
+        let pieces = [IoSlice::new(front), IoSlice::new(&self.data), IoSlice::new(self.back)];
         let all = pieces.iter().map(|piece| piece.len()).sum();
         let written = if self.is_deaf {
             all
         } else {
-            match ready!(Pin::new(writer).poll_write_vectored(cx, &pieces)) {
+            let writer = Pin::new(writer);
+            // One piece takes the kernel less.
+            let written = if front.len() == all {
+                writer.poll_write(cx, front)
+            } else {
+                writer.poll_write_vectored(cx, &pieces)
+            };
+            match ready!(written) {
                 Ok(written) => written,
                 Err(error) => {
                     // Where the worker has only closed the connection, whoever reads has been told.
