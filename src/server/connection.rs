@@ -29,11 +29,9 @@ use tokio::{
     time::{Instant, Sleep, sleep_until, timeout},
 };
 
-/// A connection that has been idle this long gives its buffers back: making them anew costs two microseconds, keeping
-/// them 17 KB.
+/// A connection that has been idle this long becomes no more than a socket and a timer: to begin anew costs a microsecond, to
+/// be ready some kilobytes.
 const PARK_AFTER: Duration = Duration::from_millis(250);
-/// Where there are more connections than this, buffers are given back at once.
-const MANY_CONNECTIONS: usize = 256;
 /// While draining, a client that may be about to send its next request has this long to do so…
 pub(super) const DRAIN_GRACE: Duration = Duration::from_millis(500);
 /// … and one that has connected but not asked for anything yet has this long.
@@ -127,7 +125,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(mut socket: S, mut session: 
         let end = if is_there { Box::pin(http1::converse(&mut session, &wire)).await } else { End::Finished };
         session.memory.freed(1);
         match end {
-            End::Quiet => lock(&wire).park(),
+            End::Quiet => {}
             End::Finished => break,
             End::Broken => return,
             End::Switched(tunnel) => return Box::pin(session.switch(&wire, tunnel)).await,
@@ -187,8 +185,7 @@ impl<H: Handler> Session<H> {
 
     /// When a client that says nothing need not be waited for with everything at hand.
     pub(super) fn quiet_deadline(&self) -> Instant {
-        let is_crowded = self.seat.open_connections() > MANY_CONNECTIONS;
-        let park = self.patience.idle_since + if is_crowded { Duration::ZERO } else { PARK_AFTER };
+        let park = self.patience.idle_since + PARK_AFTER;
         self.idle_deadline(self.seat.stage()).map_or(park, |idle| idle.min(park))
     }
 

@@ -121,11 +121,6 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// How many connections there are, this one included.
-    pub(super) fn open_connections(&self) -> usize {
-        self.connections.open()
-    }
-
     /// How far the server is on its way out.
     pub(super) fn stage(&self) -> Stage {
         *self.stage.borrow()

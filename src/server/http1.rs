@@ -6,6 +6,7 @@ use super::{
     drain::Stage,
     head::{self, Framing},
     outgoing::{Broken, Outgoing},
+    spare::Spare,
     wire::{Next, Wire},
 };
 use crate::message::{Handler, Incoming, Refused, Reply, Tunnel, head::Head, places::Places};
@@ -13,6 +14,7 @@ use http::{Method, Request, Uri, Version, header};
 use http_body::Body;
 use std::{
     future::{Future, poll_fn},
+    mem,
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, ready},
@@ -59,7 +61,8 @@ struct Conversation<'a, S, H: Handler> {
     wire: &'a Arc<Mutex<Wire<S>>>,
     /// The request that is being answered, and memory for the next one's header.
     request: Request<Incoming>,
-    places: Places,
+    /// There while there is memory for the next request.
+    places: Option<Box<Places>>,
     /// Its response.
     outgoing: Outgoing<H::Body>,
 }
@@ -74,15 +77,40 @@ struct Asked {
 
 impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     fn new(session: &'a mut Session<H>, wire: &'a Arc<Mutex<Wire<S>>>) -> Self {
-        let (request, places, outgoing) = (Request::default(), Places::default(), Outgoing::new());
-        Self { session, wire, request, places, outgoing }
+        Self { session, wire, request: Request::default(), places: None, outgoing: Outgoing::new() }
     }
 
     fn wire(&self) -> MutexGuard<'a, Wire<S>> {
         lock(self.wire)
     }
 
-    async fn run(mut self, mut clock: Pin<&mut Sleep>) -> End {
+    /// Takes memory for a request and its response, if there is none.
+    fn equip(&mut self) {
+        if self.places.is_none() {
+            let Spare { received, sent, headers, places } = Spare::take();
+            self.wire().lend(received);
+            self.outgoing.lend(sent);
+            *self.request.headers_mut() = headers;
+            self.places = Some(places);
+        }
+    }
+
+    /// Leaves it to others.
+    fn rest(&mut self) {
+        if let Some(places) = self.places.take() {
+            let received = self.wire().give_back();
+            let headers = mem::take(self.request.headers_mut());
+            Spare { received, sent: self.outgoing.give_back(), headers, places }.leave();
+        }
+    }
+
+    async fn run(mut self, clock: Pin<&mut Sleep>) -> End {
+        let end = self.talk(clock).await;
+        self.rest();
+        end
+    }
+
+    async fn talk(&mut self, mut clock: Pin<&mut Sleep>) -> End {
         loop {
             let next = poll_fn(|cx| self.poll_next(cx, clock.as_mut())).await;
             let end = match next {
@@ -100,8 +128,10 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
 
     /// Ready with the next request, or with `None` when the client has been quiet for so long that nobody need wait here.
     fn poll_next(&mut self, cx: &mut Context<'_>, mut clock: Pin<&mut Sleep>) -> Poll<Option<Next>> {
+        self.equip();
         let mut wire = self.wire();
-        if let Poll::Ready(next) = wire.poll_request(cx, &mut self.request, &mut self.places) {
+        let places = self.places.get_or_insert_default();
+        if let Poll::Ready(next) = wire.poll_request(cx, &mut self.request, places) {
             return Poll::Ready(Some(next));
         }
         if wire.has_received() {
@@ -109,6 +139,8 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
             ready!(has_passed(late, cx, clock.as_mut()));
             return Poll::Ready(Some(Next::Refused(wire.refuse_late())));
         }
+        drop(wire);
+        self.rest();
         ready!(has_passed(self.session.quiet_deadline(), cx, clock));
         Poll::Ready(None)
     }

@@ -20,6 +20,7 @@ mod preface;
 mod secure;
 mod sending;
 mod socket;
+mod spare;
 mod tunnel;
 mod waiting;
 mod wire;

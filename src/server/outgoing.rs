@@ -74,6 +74,17 @@ where
         }
     }
 
+    /// Memory for what is copied.
+    pub(super) fn lend(&mut self, memory: Vec<u8>) {
+        self.front = memory;
+    }
+
+    /// The memory, of which nothing is in use between two responses.
+    pub(super) fn give_back(&mut self) -> Vec<u8> {
+        self.front.clear();
+        mem::take(&mut self.front)
+    }
+
     /// Where the next response's head is to be written to.
     pub(super) fn head(&mut self) -> &mut Vec<u8> {
         &mut self.front

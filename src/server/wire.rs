@@ -98,11 +98,16 @@ impl<S: Transport> Wire<S> {
         self.blocked_since
     }
 
-    /// Gives the memory back that an idle connection does not need.
-    pub(super) fn park(&mut self) {
-        if self.received.is_empty() {
-            self.received = BytesMut::new();
+    /// Memory to read into.
+    pub(super) fn lend(&mut self, memory: BytesMut) {
+        if self.received.capacity() == 0 {
+            self.received = memory;
         }
+    }
+
+    /// The memory, where there is nothing in it.
+    pub(super) fn give_back(&mut self) -> BytesMut {
+        if self.received.is_empty() { mem::take(&mut self.received) } else { BytesMut::new() }
     }
 
     /// The socket, and what was read from it but not consumed. Bodies that are still held break off.
