@@ -99,7 +99,8 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     fn rest(&mut self) {
         if let Some(places) = self.places.take() {
             let received = self.wire().give_back();
-            let headers = mem::take(self.request.headers_mut());
+            let mut headers = mem::take(self.request.headers_mut());
+            headers.clear();
             Spare { received, sent: self.outgoing.give_back(), headers, places }.leave();
         }
     }
