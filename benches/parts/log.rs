@@ -4,6 +4,7 @@ use super::{
     Measure,
     stage::{BROWSER, request},
 };
+use bytes::Bytes;
 use http::HeaderValue;
 use std::{
     fs::File,
@@ -32,6 +33,8 @@ fn line(by: &mut impl Measure, name: &str, format: Format) {
 fn record() -> Record {
     let started = UNIX_EPOCH + Duration::from_millis(1_767_607_200_123);
     let text = HeaderValue::from_static;
+    let mut record = Record::unread(Bytes::new(), Ipv4Addr::new(203, 0, 113, 9).into(), started);
+    record.read(&request(BROWSER));
     Record {
         request_id: Some(text("1c9c2c0e-5b0f-4d0e-9a57-6b1d6e9f2a44")),
         referer: Some(text("https://shop.example.com/products?page=2")),
@@ -42,6 +45,6 @@ fn record() -> Record {
         cache_reason: Some("private"),
         duration: Duration::from_micros(12_345),
         upstream: Some(Duration::from_micros(12_001)),
-        ..Record::new(&request(BROWSER), Ipv4Addr::new(203, 0, 113, 9).into(), started)
+        ..record
     }
 }

@@ -7,9 +7,15 @@ use super::{
     origin::Origin,
     policy::{self, Asked, Use},
     reason::Reason,
-    status::{CACHE_STATUS, Source, Status, X_CACHE},
+    status::{Source, Status, X_CACHE},
 };
-use crate::message::{cache_control::RequestControl, conditional, encoding::Encoding, etag, prepared::Aged};
+use crate::message::{
+    cache_control::RequestControl,
+    conditional,
+    encoding::Encoding,
+    etag,
+    prepared::{self, Aged},
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::time::{Duration, Instant};
@@ -159,11 +165,7 @@ impl Entry {
     }
 
     fn add_status(&self, headers: &mut HeaderMap, status: HeaderValue) {
-        if self.head.fields().is_relayed() {
-            headers.append(CACHE_STATUS, status);
-        } else {
-            headers.insert(CACHE_STATUS, status);
-        }
+        prepared::put_status(headers, status, self.head.fields().is_relayed());
     }
 
     /// What may be done with it for a request that says this (RFC 9111 §4.2, §5.2.1).

@@ -22,7 +22,6 @@ use std::{sync::Arc, time::SystemTime};
 #[derive(Debug, Clone)]
 pub struct Head {
     status: StatusCode,
-    /// With room for what every hit is told: cloned and then enlarged, a map would be allocated twice.
     fields: Arc<Fields>,
     /// How it may be sent in an encoding.
     negotiated: Negotiated,
@@ -198,6 +197,7 @@ pub fn weight_of(fields: &Fields) -> usize {
 pub(super) fn compact(headers: &HeaderMap, answered: SystemTime) -> HeaderMap {
     let kept = || headers.iter().filter(|(name, _)| is_stored(name));
     let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
+    // With places for what most hits are told: cloned and then enlarged, a map would be allocated twice.
     let mut compact = HeaderMap::with_capacity(kept().count() + 5);
     for (name, value) in kept() {
         values.extend_from_slice(value.as_bytes());

@@ -2,6 +2,7 @@
 
 use super::Reason;
 pub use crate::message::prepared::CACHE_STATUS;
+use crate::message::prepared::HIT;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::io::Write;
 
@@ -95,7 +96,7 @@ impl Status {
         let mut text = [0; LONGEST];
         let mut rest = &mut text[..];
         match self.forward {
-            None => put(&mut rest, ["thrust; hit"]),
+            None => put(&mut rest, [HIT]),
             Some(forward) => put(&mut rest, ["thrust; fwd=", forward.name()]),
         }
         if let Some(status) = self.forward_status {

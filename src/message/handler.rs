@@ -24,7 +24,7 @@ pub trait Handler: Send + Sync + 'static {
     fn refuse(&self, connection: &Arc<ConnectionInfo>, refused: Refused) -> Response<Self::Body>;
 }
 
-/// A response, and for 101 the worker's side of the connection that it opens.
+/// A response, whose header may lie ready in part, and for 101 the worker's side of the connection that it opens.
 pub struct Reply<B> {
     /// The response.
     pub response: Response<B>,

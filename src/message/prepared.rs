@@ -2,15 +2,18 @@
 //! and as the lines that HTTP/1 sends; what changes with time is added to it.
 
 use super::write;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::{mem, sync::Arc};
 
 /// RFC 9211.
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-/// What this cache says there of a hit, and then for how many seconds it is still fresh.
-const HIT: &str = "thrust; hit; ttl=";
+/// What this cache says there of a hit…
+pub const HIT: &str = "thrust; hit";
+/// … and then for how many seconds it is still fresh.
+const TTL: &str = "; ttl=";
 /// Room for that, and for any number behind it.
-const LONGEST: usize = HIT.len() + 20;
+const LONGEST: usize = HIT.len() + TTL.len() + 20;
 
 /// Fields that do not change: as a map, and as lines.
 #[derive(Debug)]
@@ -40,8 +43,8 @@ pub struct Prepared {
 }
 
 impl Fields {
-    /// `Age` and `Cache-Status` may be among them to keep a place in the map; they are no lines, but for the `Cache-Status` of caches
-    /// nearer to the origin, where it `is_relayed`.
+    /// `Age` and `Cache-Status` are no lines, but for the `Cache-Status` of caches nearer to the origin, where it
+    /// `is_relayed`. In the map they may keep a place for what is said of them later.
     pub fn new(map: HeaderMap, is_relayed: bool) -> Self {
         let mut lines = Vec::new();
         for (name, value) in &map {
@@ -70,17 +73,14 @@ impl Fields {
 }
 
 impl Aged {
-    /// Puts it into a map made from the fields. Caches nearer to the origin are in front of this one.
-    pub fn put_into(&self, headers: &mut HeaderMap, is_relayed: bool) {
+    /// Puts it into a map made from the fields.
+    fn put_into(&self, headers: &mut HeaderMap, is_relayed: bool) {
         headers.insert(header::AGE, HeaderValue::from(self.age));
         let mut text = Vec::with_capacity(LONGEST);
         self.write_status(&mut text);
         // It is plain text.
-        let Ok(status) = HeaderValue::from_maybe_shared(bytes::Bytes::from(text)) else { return };
-        if is_relayed {
-            headers.append(CACHE_STATUS, status);
-        } else {
-            headers.insert(CACHE_STATUS, status);
+        if let Ok(status) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
+            put_status(headers, status, is_relayed);
         }
     }
 
@@ -93,7 +93,17 @@ impl Aged {
 
     fn write_status(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(HIT.as_bytes());
+        out.extend_from_slice(TTL.as_bytes());
         out.extend_from_slice(itoa::Buffer::new().format(self.ttl).as_bytes());
+    }
+}
+
+/// Puts what this cache says into a map made from such fields, behind what caches nearer to the origin have said.
+pub fn put_status(headers: &mut HeaderMap, status: HeaderValue, is_relayed: bool) {
+    if is_relayed {
+        headers.append(CACHE_STATUS, status);
+    } else {
+        headers.insert(CACHE_STATUS, status);
     }
 }
 

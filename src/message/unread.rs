@@ -11,8 +11,8 @@ const READ: (usize, usize) = (8 * 1024, 16 * 1024);
 /// What is still to come of a body.
 pub struct Unread {
     rest: Rest,
-    /// How much is read at once.
-    room: usize,
+    /// How much is read at once, where there is as much.
+    at_once: usize,
 }
 
 enum Rest {
@@ -27,17 +27,17 @@ impl Unread {
 
     /// So many bytes.
     pub const fn length(length: u64) -> Self {
-        Self { rest: Rest::Length(length), room: READ.0 }
+        Self { rest: Rest::Length(length), at_once: READ.0 }
     }
 
     /// A chunked body (RFC 9112 §7.1).
     pub fn chunked() -> Self {
-        Self { rest: Rest::Chunks(Box::default()), room: READ.0 }
+        Self { rest: Rest::Chunks(Box::default()), at_once: READ.0 }
     }
 
     /// All until the connection's end.
     pub const fn until_close() -> Self {
-        Self { rest: Rest::Close, room: READ.0 }
+        Self { rest: Rest::Close, at_once: READ.0 }
     }
 
     /// Whether nothing more is to come.
@@ -79,14 +79,14 @@ impl Unread {
     /// How many bytes are to be read at once. What follows the body is not its own.
     pub fn room(&self) -> usize {
         match self.rest {
-            Rest::Length(left) => left.min(self.room as u64) as usize,
-            Rest::Chunks(_) | Rest::Close => self.room,
+            Rest::Length(left) => left.min(self.at_once as u64) as usize,
+            Rest::Chunks(_) | Rest::Close => self.at_once,
         }
     }
 
     /// So many were there: where it was all that there was room for, more is read next time.
     pub fn has_read(&mut self, read: usize) {
-        self.room = if read < self.room { READ.0 } else { READ.1.min(2 * read) };
+        self.at_once = if read < self.at_once { READ.0 } else { READ.1.min(2 * read) };
     }
 }
 

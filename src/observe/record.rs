@@ -58,14 +58,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// The request's half of a record. The response's half says that nothing was sent yet.
-    pub fn new<B: http_body::Body>(request: &Request<B>, remote: IpAddr, started: SystemTime) -> Self {
-        let mut record = Self::unread(Bytes::new(), remote, started);
-        record.read(request);
-        record
-    }
-
-    /// Fills in what the request says. (In the place where the record stays: it is large.)
+    /// Fills in what the request says, in the place where the record stays: it is large.
     pub fn read<B: http_body::Body>(&mut self, request: &Request<B>) {
         self.method = Some(request.method().clone());
         self.target = Target::of(request.uri());
@@ -85,7 +78,8 @@ impl Record {
         }
     }
 
-    /// The record of a request that could not be read as HTTP: `line` is its first line, as far as it is known.
+    /// The record of a request that is yet to be read, or that could not be read as HTTP: `line` is its first line, as far
+    /// as it is known. Nothing was sent yet.
     pub fn unread(line: Bytes, remote: IpAddr, started: SystemTime) -> Self {
         Self {
             started,
@@ -170,6 +164,12 @@ mod tests {
 
     const REMOTE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+    fn record<B: http_body::Body>(request: &Request<B>) -> Record {
+        let mut record = Record::unread(Bytes::new(), REMOTE, SystemTime::UNIX_EPOCH);
+        record.read(request);
+        record
+    }
+
     fn target(target: &Target) -> (&str, Option<&str>) {
         let text = |bytes| std::str::from_utf8(bytes).unwrap();
         (text(target.path()), target.query().map(text))
@@ -194,7 +194,7 @@ mod tests {
     fn the_request_half_comes_from_the_request() {
         let request = Request::post("/a").header("host", "example.com").header("x-request-id", "7");
         let request = request.body(Full::new(Bytes::from_static(b"four"))).unwrap();
-        let record = Record::new(&request, REMOTE, SystemTime::UNIX_EPOCH);
+        let record = record(&request);
         assert_eq!(record.method, Some(Method::POST));
         assert_eq!(record.version, Some(Version::HTTP_11));
         assert_eq!(record.host.unwrap(), "example.com");
@@ -206,10 +206,10 @@ mod tests {
     #[test]
     fn no_body_and_one_of_unknown_length_are_told_apart() {
         let none = Request::new(Empty::<Bytes>::new());
-        assert_eq!(Record::new(&none, REMOTE, SystemTime::UNIX_EPOCH).request_length, Some(0));
+        assert_eq!(record(&none).request_length, Some(0));
         let chunks = tokio_stream::empty::<Result<http_body::Frame<Bytes>, std::io::Error>>();
         let unknown = Request::new(StreamBody::new(chunks));
-        assert_eq!(Record::new(&unknown, REMOTE, SystemTime::UNIX_EPOCH).request_length, None);
+        assert_eq!(record(&unknown).request_length, None);
     }
 
     #[test]

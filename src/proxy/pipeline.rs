@@ -119,7 +119,7 @@ impl Proxy {
             return response;
         }
         let (lookup, file) = self.look_up(request, exchange.began()).await;
-        let response: Response<Source> = match lookup {
+        Ok(match lookup {
             Lookup::Stored(entry, status, permit) => {
                 exchange.cached(&status);
                 exchange.note(|trace| trace.found(&entry));
@@ -128,28 +128,27 @@ impl Proxy {
                 if let Some(permit) = permit {
                     self.fill(*permit, Arc::new(mem::take(request).into_parts().0), exchange).run_behind();
                 }
-                return Ok(answer);
+                answer
             }
             Lookup::Fetch(permit) => {
-                return Box::pin(self.fetch_to_keep(*permit, request, &mut wish, exchange)).await;
+                Box::pin(self.fetch_to_keep(*permit, request, &mut wish, exchange)).await?
             }
             Lookup::Pass(watch) => {
                 let response = self.fetch(exchange, request, &mut wish).await?;
                 let status = watch.see(&response, response.body().is_file());
-                represent(tell(response, &status, exchange), &wish, &self.encode).await
+                represent(tell(response, &status, exchange), &wish, &self.encode).await.into()
             }
             Lookup::Bypass(status) => {
                 let response = tell(self.fetch(exchange, request, &mut wish).await?, &status, exchange);
-                represent(response, &wish, &self.encode).await
+                represent(response, &wish, &self.encode).await.into()
             }
             Lookup::Nothing => return Err(Failure::NotStored),
             Lookup::Off => {
                 let response = self.fetch(exchange, request, &mut wish).await?;
                 exchange.note(|trace| trace.came(&response));
-                represent(response, &wish, &self.encode).await
+                represent(response, &wish, &self.encode).await.into()
             }
-        };
-        Ok(response.into())
+        })
     }
 
     /// Asks the worker.

@@ -39,8 +39,8 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Writes a response's head, whose fields may lie ready in part. `length` is that of the body, as far as it is known; `connection` is what the field of that name
-/// says, which the response itself does not have.
+/// Writes a response's head, whose fields may lie ready in part. `length` is that of the body, as far as it is known;
+/// `connection` is what the field of that name says, which the response itself does not have.
 pub(super) fn write(
     out: &mut Vec<u8>,
     version: Version,

@@ -10,7 +10,7 @@ use super::{
     wire::{Next, Wire},
 };
 use crate::message::{Handler, Incoming, Refused, Reply, Tunnel, head::Head, places::Places};
-use http::{Method, Request, Uri, Version, header};
+use http::{HeaderMap, Method, Request, Uri, Version, header};
 use http_body::Body;
 use std::{
     future::{Future, poll_fn},
@@ -61,7 +61,7 @@ struct Conversation<'a, S, H: Handler> {
     wire: &'a Arc<Mutex<Wire<S>>>,
     /// The request that is being answered, and memory for the next one's header.
     request: Request<Incoming>,
-    /// There while there is memory for the next request.
+    /// There while there is memory for the next request, with all else that a [`Spare`] has.
     places: Option<Box<Places>>,
     /// Its response.
     outgoing: Outgoing<H::Body>,
@@ -218,14 +218,19 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         if is_event_stream(parts.headers.get(header::CONTENT_TYPE)) {
             self.outgoing.closed_at_the_end(self.session.seat.streaming(), self.session.info.clone());
         }
-        if self.request.headers().capacity() == 0 {
-            parts.headers.clear();
-            *self.request.headers_mut() = parts.headers;
-        }
+        self.keep_map(parts.headers);
         match tunnel {
             Some(tunnel) => Behind::Tunnel(tunnel),
             None if persists => Behind::Request,
             None => Behind::Nothing,
+        }
+    }
+
+    /// Where the worker has got the map of the request's fields, that of the response's is for the next request.
+    fn keep_map(&mut self, mut headers: HeaderMap) {
+        if self.request.headers().capacity() == 0 {
+            headers.clear();
+            *self.request.headers_mut() = headers;
         }
     }
 

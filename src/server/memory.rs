@@ -6,12 +6,12 @@
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::sleep};
 
-/// How many connections, or streams, must have given up their buffers; each frees about 16 KB.
+/// How many connections, or streams, must have given up what it takes to answer requests: some kilobytes each.
 const ENOUGH: u32 = 128;
 /// Pause before each turn: a crowd seldom leaves in one instant.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Counts who has given up their buffers.
+/// Counts who has given that up.
 #[derive(Clone)]
 pub(super) struct Memory {
     freed: Arc<Semaphore>,

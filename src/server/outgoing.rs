@@ -18,8 +18,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Pieces shorter than this are copied behind one another; others are written from where they are. What is written in one piece takes
-/// the kernel less than what is gathered from two; from 4 KiB on the copy takes as long.
+/// Pieces shorter than this are copied behind one another; others are written from where they are. What is written in one
+/// piece takes the kernel less than what is gathered from two; from 4 KiB on the copy takes as long.
 const SMALL: usize = 2048;
 /// How much of such is gathered before it is written.
 const ENOUGH: usize = 16 * 1024;
@@ -82,6 +82,7 @@ where
     /// The memory, of which nothing is in use between two responses.
     pub(super) fn give_back(&mut self) -> Vec<u8> {
         self.front.clear();
+        self.written = 0;
         mem::take(&mut self.front)
     }
 
@@ -92,6 +93,8 @@ where
 
     /// The head is written; this is the body.
     pub(super) fn begin(&mut self, body: B, framing: Framing, announced: Vec<HeaderValue>) {
+        // Whoever has failed ends the connection; all others have written everything.
+        debug_assert!(!self.has_failed && self.written == 0 && self.data.is_empty() && self.next.is_empty());
         self.body = Some(body);
         self.framing = framing;
         self.is_over = matches!(framing, Framing::Nothing | Framing::Length(0));

@@ -22,7 +22,7 @@ use std::{
 use tokio::{io::AsyncReadExt, time::Instant};
 
 /// How much is read at once of a head, and of what may be behind it.
-const READ: usize = 8 * 1024;
+pub(super) const READ: usize = 8 * 1024;
 /// With less room than this a buffer is made anew.
 const LEAST_ROOM: usize = 1024;
 /// How much of a refused request is kept for the log.

@@ -1,7 +1,7 @@
 use super::{
     super::{
         forms::Form,
-        status::{Forward, X_CACHE},
+        status::{CACHE_STATUS, Forward, X_CACHE},
         testing::*,
     },
     *,
