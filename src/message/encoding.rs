@@ -120,27 +120,20 @@ struct Weights {
 impl Weights {
     /// `None` where the list is too long.
     fn read(request: &HeaderMap) -> Option<Self> {
-        let (mut weights, mut count) = (Self::default(), 0);
-        // Loops, not iterators of iterators: nearly every request has this field.
-        for line in request.get_all(header::ACCEPT_ENCODING) {
-            for member in line.as_bytes().split(|&b| b == b',') {
-                count += 1;
-                if count > MAX_MEMBERS {
-                    return None;
-                }
-                weights.add(member.trim_ascii());
-            }
-        }
-        Some(weights)
+        let lines = request.get_all(header::ACCEPT_ENCODING).iter();
+        let mut members = lines.flat_map(|line| line.as_bytes().split(|&b| b == b','));
+        let mut weights = Self::default();
+        members.by_ref().take(MAX_MEMBERS).for_each(|member| weights.add(member));
+        members.next().is_none().then_some(weights)
     }
 
     fn add(&mut self, member: &[u8]) {
-        let (name, weight) = match memchr::memchr(b';', member) {
-            Some(end) => (member[..end].trim_ascii_end(), weight(member[end + 1..].trim_ascii_start())),
+        let (name, weight) = match member.iter().position(|&b| b == b';') {
+            Some(end) => (&member[..end], weight(member[end + 1..].trim_ascii())),
             None => (member, Some(1000)),
         };
         if let Some(weight) = weight
-            && let Some(listed) = self.listed(name)
+            && let Some(listed) = self.listed(name.trim_ascii())
         {
             *listed = Some(listed.map_or(weight, |listed| listed.min(weight)));
         }
