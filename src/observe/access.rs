@@ -1,6 +1,6 @@
 //! The access log's lines. Written by hand into a buffer: this runs once a request, on the threads that serve.
 
-use super::{Format, escape, pairs::Pairs, record::Record, time::Stamp};
+use super::{Format, escape, pairs::{Pairs, known}, record::Record, time::Stamp};
 use http::{HeaderValue, Method, Version};
 use std::{io::Write, net::IpAddr, time::Duration};
 
@@ -17,33 +17,32 @@ pub fn line(out: &mut Vec<u8>, record: &Record, format: Format, stamp: &mut Stam
 }
 
 fn pairs(out: &mut Vec<u8>, record: &Record, format: Format, stamp: &mut Stamp) {
-    let mut pairs = Pairs::begin(out, format);
-    pairs.head(stamp, record.finished(), "INFO", b"Request");
-    pairs.text("path", record.target.path());
-    pairs.number("status", record.logged_status());
-    pairs.number("dur", record.duration.as_millis() as u64);
-    pairs.word("method", record.method.as_ref().map_or("", Method::as_str).as_bytes());
+    let mut pairs = Pairs::begin(out, format, (stamp, record.finished()), "INFO", b"Request");
+    pairs.text(known!("path"), record.target.path());
+    pairs.number(known!("status"), record.logged_status());
+    pairs.number(known!("dur"), record.duration.as_millis() as u64);
+    pairs.word(known!("method"), record.method.as_ref().map_or("", Method::as_str).as_bytes());
     // As Go has it: -1 is a body of unknown length.
-    pairs.number("req_content_length", record.request_length.map_or(-1, |length| length as i64));
-    pairs.text("req_content_type", header(&record.request_type));
-    pairs.number("resp_content_length", record.response_length);
-    pairs.text("resp_content_type", header(&record.response_type));
-    pairs.word("remote_addr", Address::new(record.remote).as_bytes());
-    pairs.text("user_agent", header(&record.user_agent));
-    pairs.word("cache", record.cache.as_bytes());
-    pairs.text("query", record.target.query().unwrap_or_default());
-    pairs.word("proto", record.version.map_or(b"", protocol));
-    pairs.text("host", header(&record.host));
-    pairs.text("request_id", header(&record.request_id));
-    pairs.number("dur_us", record.duration.as_micros() as u64);
+    pairs.number(known!("req_content_length"), record.request_length.map_or(-1, |length| length as i64));
+    pairs.text(known!("req_content_type"), header(&record.request_type));
+    pairs.number(known!("resp_content_length"), record.response_length);
+    pairs.text(known!("resp_content_type"), header(&record.response_type));
+    pairs.word(known!("remote_addr"), Address::new(record.remote).as_bytes());
+    pairs.text(known!("user_agent"), header(&record.user_agent));
+    pairs.word(known!("cache"), record.cache.as_bytes());
+    pairs.text(known!("query"), record.target.query().unwrap_or_default());
+    pairs.word(known!("proto"), record.version.map_or(b"", protocol));
+    pairs.text(known!("host"), header(&record.host));
+    pairs.text(known!("request_id"), header(&record.request_id));
+    pairs.number(known!("dur_us"), record.duration.as_micros() as u64);
     if let Some(reason) = record.cache_reason {
-        pairs.text("cache_reason", reason.as_bytes());
+        pairs.text(known!("cache_reason"), reason.as_bytes());
     }
     if let Some(upstream) = record.upstream {
-        pairs.number("upstream_us", upstream.as_micros() as u64);
+        pairs.number(known!("upstream_us"), upstream.as_micros() as u64);
     }
     if let Some(reason) = record.reason {
-        pairs.text("reason", reason.as_bytes());
+        pairs.text(known!("reason"), reason.as_bytes());
     }
     pairs.end();
 }
@@ -147,13 +146,15 @@ struct Address {
 impl Address {
     fn new(address: IpAddr) -> Self {
         let mut text = [0; 45];
-        let mut rest = &mut text[..];
-        // 45 bytes have room for every address.
-        let _ = match address.to_canonical() {
-            IpAddr::V4(address) => write_v4(&mut rest, address.octets()),
-            IpAddr::V6(address) => write!(rest, "{address}"),
+        let length = match address.to_canonical() {
+            IpAddr::V4(address) => write_v4(&mut text, address.octets()),
+            IpAddr::V6(address) => {
+                let mut rest = &mut text[..];
+                // 45 bytes have room for every address.
+                let _ = write!(rest, "{address}");
+                45 - rest.len()
+            }
         };
-        let length = 45 - rest.len();
         Self { text, length }
     }
 
@@ -162,15 +163,26 @@ impl Address {
     }
 }
 
-/// By hand, since most addresses are of this kind and `Display` costs as much as half the line.
-fn write_v4(out: &mut &mut [u8], octets: [u8; 4]) -> std::io::Result<()> {
+/// By hand, since most addresses are of this kind and `Display` costs as much as half the line. Gives the length.
+fn write_v4(text: &mut [u8; 45], octets: [u8; 4]) -> usize {
+    let mut length = 0;
+    let mut push = |byte| {
+        text[length] = byte;
+        length += 1;
+    };
     for (index, octet) in octets.into_iter().enumerate() {
         if index > 0 {
-            out.write_all(b".")?;
+            push(b'.');
         }
-        out.write_all(itoa::Buffer::new().format(octet).as_bytes())?;
+        if octet >= 100 {
+            push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            push(b'0' + octet / 10 % 10);
+        }
+        push(b'0' + octet % 10);
     }
-    Ok(())
+    length
 }
 
 #[cfg(test)]
@@ -302,6 +314,7 @@ mod tests {
         for (address, text) in [
             ("::ffff:192.0.2.1", "192.0.2.1"),
             ("255.255.255.255", "255.255.255.255"),
+            ("100.99.10.9", "100.99.10.9"),
             ("0.0.0.0", "0.0.0.0"),
             ("::1", "::1"),
         ] {

@@ -7,21 +7,71 @@ use std::{io::Write, time::SystemTime};
 pub struct Pairs<'a> {
     out: &'a mut Vec<u8>,
     json: bool,
-    separate: bool,
+}
+
+/// What a pair is called.
+pub trait Name {
+    /// Writes it in front of its value, behind the pair before.
+    fn write(self, out: &mut Vec<u8>, json: bool);
+}
+
+/// A name that is known where it is written: copied as a whole, with what is around it.
+pub struct Known {
+    pub json: &'static str,
+    pub logfmt: &'static str,
+}
+
+/// The [`Known`] of a literal.
+macro_rules! known {
+    ($name:literal) => {
+        $crate::observe::pairs::Known { json: concat!(",\"", $name, "\":"), logfmt: concat!(" ", $name, "=") }
+    };
+}
+pub(super) use known;
+
+impl Name for Known {
+    #[inline(always)]
+    fn write(self, out: &mut Vec<u8>, json: bool) {
+        if json {
+            out.extend_from_slice(self.json.as_bytes());
+        } else {
+            out.extend_from_slice(self.logfmt.as_bytes());
+        }
+    }
+}
+
+impl Name for &str {
+    fn write(self, out: &mut Vec<u8>, json: bool) {
+        let (before, behind) = if json { (",\"", "\":") } else { (" ", "=") };
+        for part in [before, self, behind] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
 }
 
 impl<'a> Pairs<'a> {
     /// Begins a line: one JSON object, or logfmt for every other format.
-    pub fn begin(out: &'a mut Vec<u8>, format: Format) -> Self {
+    pub fn begin(
+        out: &'a mut Vec<u8>,
+        format: Format,
+        (stamp, at): (&mut Stamp, SystemTime),
+        level: &str,
+        message: &[u8],
+    ) -> Self {
         let json = format == Format::Json;
+        out.extend_from_slice(if json { b"{\"time\":\"" } else { b"time=" });
+        stamp.rfc3339(out, at);
         if json {
-            out.push(b'{');
+            out.push(b'"');
         }
-        Self { out, json, separate: false }
+        let mut pairs = Self { out, json };
+        pairs.word(known!("level"), level.as_bytes());
+        pairs.text(known!("msg"), message);
+        pairs
     }
 
-    /// Begins a line that says something: time, level and message. For a terminal that is free text, with the pairs
-    /// behind it as logfmt.
+    /// Begins a line for a person, if the format is for one: the time, the level and the message as free text, with the
+    /// pairs behind it as logfmt.
     pub fn message(
         out: &'a mut Vec<u8>,
         format: Format,
@@ -30,40 +80,33 @@ impl<'a> Pairs<'a> {
         message: &[u8],
     ) -> Self {
         let mut stamp = Stamp::default();
-        if format == Format::Text {
-            stamp.clock(out, at);
-            // Writing to a vector cannot fail.
-            let _ = write!(out, " {level:5} ");
-            escape::text(out, message);
-            return Self { out, json: false, separate: true };
+        if format != Format::Text {
+            return Self::begin(out, format, (&mut stamp, at), level, message);
         }
-        let mut pairs = Self::begin(out, format);
-        pairs.head(&mut stamp, at, level, message);
-        pairs
-    }
-
-    /// The pairs that every line begins with.
-    pub fn head(&mut self, stamp: &mut Stamp, at: SystemTime, level: &str, message: &[u8]) {
-        let quote: &[u8] = if self.json { b"\"" } else { b"" };
-        self.name("time");
-        self.out.extend_from_slice(quote);
-        stamp.rfc3339(self.out, at);
-        self.out.extend_from_slice(quote);
-        self.word("level", level.as_bytes());
-        self.text("msg", message);
+        stamp.clock(out, at);
+        // Writing to a vector cannot fail.
+        let _ = write!(out, " {level:5} ");
+        escape::text(out, message);
+        Self { out, json: false }
     }
 
     /// A text, escaped.
     #[inline(always)]
-    pub fn text(&mut self, name: &str, value: &[u8]) {
-        self.name(name);
-        if self.json { escape::json(self.out, value) } else { escape::logfmt(self.out, value) }
+    pub fn text(&mut self, name: impl Name, value: &[u8]) {
+        name.write(self.out, self.json);
+        if value.is_empty() {
+            self.out.extend_from_slice(b"\"\"");
+        } else if self.json {
+            escape::json(self.out, value);
+        } else {
+            escape::logfmt(self.out, value);
+        }
     }
 
     /// A word of ours, without a space or anything else that would have to be escaped.
     #[inline(always)]
-    pub fn word(&mut self, name: &str, word: &[u8]) {
-        self.name(name);
+    pub fn word(&mut self, name: impl Name, word: &[u8]) {
+        name.write(self.out, self.json);
         if self.json || word.is_empty() {
             self.out.push(b'"');
             self.out.extend_from_slice(word);
@@ -75,18 +118,18 @@ impl<'a> Pairs<'a> {
 
     /// A whole number.
     #[inline(always)]
-    pub fn number(&mut self, name: &str, value: impl itoa::Integer) {
+    pub fn number(&mut self, name: impl Name, value: impl itoa::Integer) {
         self.raw(name, itoa::Buffer::new().format(value).as_bytes());
     }
 
     /// A number; JSON has no word for infinities, so they are texts.
-    pub fn float(&mut self, name: &str, value: f64) {
+    pub fn float(&mut self, name: impl Name, value: f64) {
         let text = value.to_string();
         if value.is_finite() { self.raw(name, text.as_bytes()) } else { self.text(name, text.as_bytes()) }
     }
 
     /// `true` or `false`.
-    pub fn bool(&mut self, name: &str, value: bool) {
+    pub fn bool(&mut self, name: impl Name, value: bool) {
         self.raw(name, if value { b"true" } else { b"false" });
     }
 
@@ -96,26 +139,9 @@ impl<'a> Pairs<'a> {
     }
 
     #[inline(always)]
-    fn raw(&mut self, name: &str, value: &[u8]) {
-        self.name(name);
+    fn raw(&mut self, name: impl Name, value: &[u8]) {
+        name.write(self.out, self.json);
         self.out.extend_from_slice(value);
-    }
-
-    // Inlined with the functions that call it: names are known where they are written, and are copied as constants then.
-    #[inline(always)]
-    fn name(&mut self, name: &str) {
-        if self.separate {
-            self.out.push(if self.json { b',' } else { b' ' });
-        }
-        self.separate = true;
-        if self.json {
-            self.out.push(b'"');
-            self.out.extend_from_slice(name.as_bytes());
-            self.out.extend_from_slice(b"\":");
-        } else {
-            self.out.extend_from_slice(name.as_bytes());
-            self.out.push(b'=');
-        }
     }
 }
 
@@ -127,8 +153,10 @@ mod tests {
     fn every_kind_of_value() {
         let line = |format| {
             let mut out = Vec::new();
-            let mut pairs = Pairs::begin(&mut out, format);
-            pairs.text("text", b"a b");
+            let time = (&mut Stamp::default(), SystemTime::UNIX_EPOCH);
+            let mut pairs = Pairs::begin(&mut out, format, time, "INFO", b"Two words");
+            pairs.text(known!("known"), b"a b");
+            pairs.text("text", b"");
             pairs.number("number", -1_i64);
             pairs.float("half", 0.5);
             pairs.float("none", f64::NAN);
@@ -140,11 +168,11 @@ mod tests {
         };
         assert_eq!(
             line(Format::Json),
-            "{\"text\":\"a b\",\"number\":-1,\"half\":0.5,\"none\":\"NaN\",\"yes\":true,\"word\":\"one\",\"no_word\":\"\"}\n"
+            "{\"time\":\"1970-01-01T00:00:00.000000000Z\",\"level\":\"INFO\",\"msg\":\"Two words\",\"known\":\"a b\",\"text\":\"\",\"number\":-1,\"half\":0.5,\"none\":\"NaN\",\"yes\":true,\"word\":\"one\",\"no_word\":\"\"}\n"
         );
         assert_eq!(
             line(Format::Logfmt),
-            "text=\"a b\" number=-1 half=0.5 none=NaN yes=true word=one no_word=\"\"\n"
+            "time=1970-01-01T00:00:00.000000000Z level=INFO msg=\"Two words\" known=\"a b\" text=\"\" number=-1 half=0.5 none=NaN yes=true word=one no_word=\"\"\n"
         );
     }
 }
