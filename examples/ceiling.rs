@@ -1,6 +1,7 @@
 //! What hyper alone can do, for `bin/bench`: bounds to what any program made of it can reach.
 //!
-//! - `PORT=… ceiling memory FILE`: every response is that file, from memory.
+//! - `PORT=… ceiling memory FILE [COPIES]`: every response is that file, from memory; of several copies the one whose number
+//!   is the request's query.
 //! - `PORT=… ceiling proxy ORIGIN_PORT`: every request is passed on, over connections that are kept. No cache, no log, no
 //!   rules, no second try.
 
@@ -16,7 +17,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Socket, Type};
-use std::{cell::RefCell, convert::Infallible, env, error::Error, fs, io, net::SocketAddr, rc::Rc, thread};
+use std::{cell::RefCell, convert::Infallible, env, error::Error, fs, io, net::SocketAddr, rc::Rc, sync::Arc, thread};
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime,
@@ -26,14 +27,16 @@ use tokio::{
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
-    let usage = || io::Error::other("PORT=… ceiling memory FILE, or proxy ORIGIN_PORT");
+    let usage = || io::Error::other("PORT=… ceiling memory FILE [COPIES], or proxy ORIGIN_PORT");
     let port: u16 = env::var("PORT")?.parse()?;
     let mut arguments = env::args().skip(1);
     let (kind, what) = (arguments.next().ok_or_else(usage)?, arguments.next().ok_or_else(usage)?);
     match kind.as_str() {
         "memory" => {
-            let body = Bytes::from(fs::read(what)?);
-            on_every_core(move || serve(port, memory(body.clone())))
+            let copies: usize = arguments.next().map_or(Ok(1), |count| count.parse())?;
+            let body = fs::read(what)?;
+            let bodies: Arc<[Bytes]> = (0..copies.max(1)).map(|_| Bytes::from(body.clone())).collect();
+            on_every_core(move || serve(port, memory(bodies.clone())))
         }
         "proxy" => {
             let origin = SocketAddr::from(([127, 0, 0, 1], what.parse()?));
@@ -82,9 +85,13 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn memory(body: Bytes) -> impl HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible> + Clone {
-    service_fn(move |_| {
-        let mut response = Response::new(Full::new(body.clone()));
+fn memory(
+    bodies: Arc<[Bytes]>,
+) -> impl HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible> + Clone {
+    service_fn(move |request: Request<Incoming>| {
+        let number: usize = request.uri().query().and_then(|number| number.parse().ok()).unwrap_or(0);
+        let body = bodies.get(number).cloned().unwrap_or_default();
+        let mut response = Response::new(Full::new(body));
         let fields = response.headers_mut();
         for (name, value) in [
             ("content-type", "text/css"),

@@ -163,6 +163,6 @@ class Nginx(Server):
 class Ceiling(Server):
     """hyper and nothing else: examples/ceiling.rs."""
 
-    def __init__(self, lab, origin, kind):
-        what = lab.data / "small.css" if kind == "memory" else origin.port
-        super().__init__(lab, [lab.ceiling, kind, str(what)])
+    def __init__(self, lab, origin, kind, copies=1):
+        what = [lab.data / "small.css", copies] if kind == "memory" else [origin.port]
+        super().__init__(lab, [lab.ceiling, kind, *map(str, what)])

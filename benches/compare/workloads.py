@@ -90,8 +90,9 @@ WORKLOADS = {
     "entries": Workload(
         "4 KiB from a cache of more and more entries, asked for at random",
         [
-            Case("thrust", "thrust", "/small.css", load="entries", x=count, settings={"THRUST_CACHE_SIZE": "1GB"})
+            Case(label, kind, "/small.css", load="entries", x=count, settings={"THRUST_CACHE_SIZE": "1GB"})
             for count in (10, 1000, MANY)
+            for label, kind in (("thrust", "thrust"), ("hyper", "memory"))
         ],
         grows_with="entries",
     ),
@@ -104,7 +105,8 @@ def start(lab, case, origin):
         return Thrust(lab, origin, case.binary or lab.thrust, case.settings, tls=tls)
     if case.kind == "nginx":
         return Nginx(lab, origin)
-    return Ceiling(lab, origin, case.kind)
+    copies = case.x if case.load == "entries" else 1
+    return Ceiling(lab, origin, case.kind, copies)
 
 
 def put_under_load(server, case, seconds):
@@ -146,7 +148,7 @@ def measure(lab, case, timing):
 
 
 def prepare(server, origin, case):
-    if case.load == "entries":
+    if case.load == "entries" and case.kind == "thrust":
         fill(server, origin, case.x)
     elif case.load in ("wrk", "download"):
         # The second hit is what a first one has left to be done in the background.

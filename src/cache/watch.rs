@@ -26,8 +26,8 @@ impl Watch {
 
     /// Looks at the response. If one like it is stored, the next one will be. This one is not: to pass it on costs so little
     /// because nothing was kept of its request. Where the body `is_file`, it is stored whatever its size.
-    pub fn see<B>(self, response: &Response<B>, is_file: bool) -> Status {
-        let reason = self.judge(response, is_file).err().unwrap_or_else(|| {
+    pub fn see<B>(self, response: &Response<B>, is_file: bool, asked_at: SystemTime) -> Status {
+        let reason = self.judge(response, is_file, asked_at).err().unwrap_or_else(|| {
             self.shared.uncacheable.clear(&self.key);
             Reason::Remembered
         });
@@ -35,9 +35,11 @@ impl Watch {
     }
 
     /// Whether such a response is stored whoever asks; in doubt it is not, and is passed on until it is forgotten.
-    fn judge<B>(&self, response: &Response<B>, is_file: bool) -> Result<(), Reason> {
-        let (now, nobody, headers) = (SystemTime::now(), HeaderMap::new(), response.headers());
-        let asked = Asked { target: self.key.target(), headers: &nobody, sent: now, answered: now };
+    fn judge<B>(&self, response: &Response<B>, is_file: bool, asked_at: SystemTime) -> Result<(), Reason> {
+        let (nobody, headers) = (HeaderMap::new(), response.headers());
+        // When it was answered is not known as exactly as where it is stored, and need not be.
+        let (sent, answered) = (asked_at, asked_at);
+        let asked = Asked { target: self.key.target(), headers: &nobody, sent, answered };
         let options = &self.shared.options;
         let freshness = policy::freshness(&asked, response.status(), headers, &options.fingerprinted)?;
         Selector::of(headers, &nobody).ok_or(Reason::Vary)?;

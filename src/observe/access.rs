@@ -1,6 +1,11 @@
 //! The access log's lines. Written by hand into a buffer: this runs once a request, on the threads that serve.
 
-use super::{Format, escape, pairs::{Pairs, known}, record::Record, time::Stamp};
+use super::{
+    Format, escape,
+    pairs::{Pairs, known},
+    record::Record,
+    time::Stamp,
+};
 use http::{HeaderValue, Method, Version};
 use std::{io::Write, net::IpAddr, time::Duration};
 

@@ -17,8 +17,10 @@ use std::{
 };
 
 /// Where a response's bytes come from.
+#[derive(Default)]
 pub enum Source {
     /// There are none.
+    #[default]
     Empty,
     /// Memory.
     Bytes(Bytes),

@@ -34,6 +34,7 @@ pub(super) struct Exchange {
 }
 
 /// What the journey comes back with.
+#[derive(Default)]
 pub(super) struct Answer {
     pub(super) response: Response<Source>,
     /// What of its header lies ready.

@@ -5,7 +5,7 @@ use super::{
     body::Source,
     depart::{depart, stay},
     failure::Failure,
-    send_file::{self, Resolved},
+    send_file,
 };
 use crate::{
     cache::{Entry, Kept, Origin, Permit, Status},
@@ -101,14 +101,15 @@ impl Fill {
             let validates = conditional.is_some();
             let headers = conditional.unwrap_or_else(|| take(&mut self.headers));
             let sent = SystemTime::now();
-            let response = match self.upstream.send(self.request(headers), &self.added).await {
+            let began = Instant::now();
+            let mut response = match self.upstream.send(self.request(headers), &self.added, began).await {
                 Ok(response) => response,
                 Err(error) => {
                     return self.permit.on_error(None).map(Filled::from).ok_or(error.into());
                 }
             };
             let has_length = has_length(response.headers(), response.status());
-            let mut response = depart(response);
+            depart(&mut response);
             if !validates || response.status() != StatusCode::NOT_MODIFIED {
                 return self.settle(sent, response, has_length).await;
             }
@@ -142,23 +143,18 @@ impl Fill {
     async fn settle(
         self,
         sent: SystemTime,
-        response: Response<Fetched>,
+        mut response: Response<Fetched>,
         has_length: bool,
     ) -> Result<Filled, Failure> {
-        let response = stay(response)?;
+        stay(response.status())?;
         if is_failure(response.status())
             && let Some(stale) = self.permit.on_error(Some(response.status()))
         {
             return Ok(stale.into());
         }
-        match send_file::resolve(response, &self.files).await? {
-            Resolved::Worker(response) => {
-                Ok(self.permit.keep(&self.asked, sent, response, has_length).into())
-            }
-            Resolved::File(response) => {
-                let (head, file) = response.into_parts();
-                Ok(self.keep_file(sent, head, file).await)
-            }
+        match send_file::resolve(&mut response, &self.files).await? {
+            Some(file) => Ok(self.keep_file(sent, response.into_parts().0, file).await),
+            None => Ok(self.permit.keep(&self.asked, sent, response, has_length).into()),
         }
     }
 

@@ -73,14 +73,18 @@ impl Proxy {
         request: &mut Request<Incoming>,
     ) -> Reply<Body> {
         let mut exchange = Exchange::begin(connection, &self.observe, request);
-        let answer = {
-            let journey = pin!(self.journey(&mut exchange, request));
+        let mut answer = Answer::default();
+        let outcome = {
+            let journey = pin!(async {
+                // Put where it stays, since it is large.
+                answer = self.journey(&mut exchange, request).await?;
+                Ok(())
+            });
             caught(journey).await
         };
-        let mut answer = match answer {
-            Ok(answer) => answer,
-            Err(failure) => Box::pin(self.explain(&mut exchange, failure)).await.into(),
-        };
+        if let Err(failure) = outcome {
+            answer = Box::pin(self.explain(&mut exchange, failure)).await.into();
+        }
         if let Some(hsts) = &self.options.hsts
             && connection.scheme == Scheme::Https
         {
@@ -134,19 +138,24 @@ impl Proxy {
                 Box::pin(self.fetch_to_keep(*permit, request, &mut wish, exchange)).await?
             }
             Lookup::Pass(watch) => {
-                let response = self.fetch(exchange, request, &mut wish).await?;
-                let status = watch.see(&response, response.body().is_file());
-                represent(tell(response, &status, exchange), &wish, &self.encode).await.into()
+                let mut response = self.fetch(exchange, request, &mut wish).await?;
+                let status = watch.see(&response, response.body().is_file(), exchange.started());
+                tell(&mut response, &status, exchange);
+                represent(&mut response, &wish, &self.encode).await;
+                response.into()
             }
             Lookup::Bypass(status) => {
-                let response = tell(self.fetch(exchange, request, &mut wish).await?, &status, exchange);
-                represent(response, &wish, &self.encode).await.into()
+                let mut response = self.fetch(exchange, request, &mut wish).await?;
+                tell(&mut response, &status, exchange);
+                represent(&mut response, &wish, &self.encode).await;
+                response.into()
             }
             Lookup::Nothing => return Err(Failure::NotStored),
             Lookup::Off => {
-                let response = self.fetch(exchange, request, &mut wish).await?;
+                let mut response = self.fetch(exchange, request, &mut wish).await?;
                 exchange.note(|trace| trace.came(&response));
-                represent(response, &wish, &self.encode).await.into()
+                represent(&mut response, &wish, &self.encode).await;
+                response.into()
             }
         })
     }
@@ -162,11 +171,14 @@ impl Proxy {
         wish.remember(request.headers());
         let touched = self.cache.touched_by(request);
         let added = dress(request.headers_mut(), exchange, &self.files);
-        let response = self.upstream.send(prepare::take(request, &self.options), &added).await?;
+        let request = prepare::take(request, &self.options);
+        let mut response = self.upstream.send(request, &added, exchange.began()).await?;
         exchange.worker_answered();
-        let response = stay(response)?;
+        stay(response.status())?;
         settle(touched, &response);
-        send_file::resolve(depart(response), &self.files).await.map(Response::from)
+        depart(&mut response);
+        let file = send_file::resolve(&mut response, &self.files).await?;
+        Ok(send_file::with_body(response, file))
     }
 
     /// Asks the worker for what may be stored, or may be stored already.
@@ -183,9 +195,11 @@ impl Proxy {
         exchange.worker_answered();
         let (entry, status, file) = match filled {
             Filled::Stored(entry, status, file) => (entry, status, file),
-            Filled::Passed(response, status) => {
+            Filled::Passed(mut response, status) => {
                 wish.remember(&request.headers);
-                return Ok(represent(tell(response, &status, exchange), wish, &self.encode).await.into());
+                tell(&mut response, &status, exchange);
+                represent(&mut response, wish, &self.encode).await;
+                return Ok(response.into());
             }
         };
         let file = match (file, entry.body(), entry.origin()) {
@@ -225,8 +239,12 @@ impl Proxy {
 impl Handler for Proxy {
     type Body = Body;
 
-    async fn handle(&self, connection: &Arc<ConnectionInfo>, request: &mut Request<Incoming>) -> Reply<Body> {
-        self.answer(connection, request).await
+    fn handle(
+        &self,
+        connection: &Arc<ConnectionInfo>,
+        request: &mut Request<Incoming>,
+    ) -> impl Future<Output = Reply<Body>> + Send {
+        self.answer(connection, request)
     }
 
     fn refuse(&self, connection: &Arc<ConnectionInfo>, refused: Refused) -> Response<Body> {

@@ -54,7 +54,12 @@ pub(super) fn dress(headers: &mut HeaderMap, exchange: &mut Exchange, files: &fi
     }
     forwarded::extend(headers, &mut added, exchange.connection(), exchange.client());
     if !headers.contains_key(REQUEST_START) {
-        write::field(&mut added, REQUEST_START.as_str(), &request_start(exchange));
+        let millis =
+            exchange.started().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        // In the form that application monitors read to know how long it has queued.
+        added.extend_from_slice(b"x-request-start: t=");
+        added.extend_from_slice(itoa::Buffer::new().format(millis).as_bytes());
+        added.extend_from_slice(b"\r\n");
     }
     let id = headers.get(REQUEST_ID).cloned().unwrap_or_else(|| {
         let id = request_id();
@@ -101,12 +106,6 @@ fn set_target(request: &mut Request<Incoming>, local: SocketAddr) -> Result<(), 
     (parts.scheme, parts.authority) = (None, None);
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Refusal::bad("malformed request target"))?;
     Ok(())
-}
-
-/// When the request arrived, in the form that application monitors read to know how long it has queued.
-fn request_start(exchange: &Exchange) -> Vec<u8> {
-    let millis = exchange.started().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    [b"t=", itoa::Buffer::new().format(millis).as_bytes()].concat()
 }
 
 /// A random UUID (RFC 9562 §5.4). It is a name, not a secret.

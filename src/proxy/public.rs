@@ -61,9 +61,10 @@ impl Proxy {
             Public::OnDisk(found) => {
                 wish.remember(headers);
                 let fingerprinted = self.cache.is_fingerprinted(name);
-                let response = from_disk(found, fingerprinted, headers, wish, self.encode.offer);
+                let mut response = from_disk(found, fingerprinted, headers, wish, self.encode.offer);
                 exchange.note(|trace| trace.came(&response));
-                Ok(represent(response, wish, &self.encode).await.into())
+                represent(&mut response, wish, &self.encode).await;
+                Ok(response.into())
             }
         })
     }

@@ -11,22 +11,23 @@ use crate::{
 };
 use http::{HeaderMap, Method, Response, StatusCode, header, response::Parts};
 use http_body::Body;
-use std::time::{Duration, SystemTime};
+use std::{
+    mem,
+    time::{Duration, SystemTime},
+};
 
 /// How long the first bytes of a body are waited for whose length nobody has said. What takes longer for them is live, and
 /// is not held up.
 const FIRST_BYTES: Duration = Duration::from_millis(5);
 
-/// The form of a response that does not come from the cache.
-pub(super) async fn represent(
-    mut response: Response<Source>,
-    wish: &Wish,
-    options: &encode::Options,
-) -> Response<Source> {
+/// Gives a response that does not come from the cache its form.
+pub(super) async fn represent(response: &mut Response<Source>, wish: &Wish, options: &encode::Options) {
     let length = match response.body() {
         Source::File(file) => {
             let file = file.file().clone();
-            return of_file(response.into_parts().0, file, wish, options);
+            let head = mem::take(response).into_parts().0;
+            *response = of_file(head, file, wish, options);
+            return;
         }
         _ if wish.method == Method::HEAD => length_of(response.headers()),
         source => source.size_hint().exact(),
@@ -37,13 +38,12 @@ pub(super) async fn represent(
         encodable::encode_not_modified(response.headers_mut(), conditions);
     }
     if !is_negotiated(response.status(), response.headers(), length, options) {
-        return response;
+        return;
     }
     encodable::add_vary(response.headers_mut());
-    match wish.encoding.filter(|_| encode::has_room()) {
+    if let Some(encoding) = wish.encoding.filter(|_| encode::has_room()) {
         // In a box, as all that not every request needs: its future is moved, so its size costs.
-        Some(encoding) => Box::pin(encoded(response, length, encoding, wish, options)).await,
-        None => response,
+        *response = Box::pin(encoded(mem::take(response), length, encoding, wish, options)).await;
     }
 }
 
@@ -161,7 +161,8 @@ mod tests {
         let mut response = Response::new(Source::Bytes(Bytes::from(vec![b'x'; length])));
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         *response.headers_mut() = map(answer);
-        represent(response, &wish, &options).await
+        represent(&mut response, &wish, &options).await;
+        response
     }
 
     #[tokio::test]

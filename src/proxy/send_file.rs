@@ -11,51 +11,42 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 use tokio::task::spawn_blocking;
 
-/// A response whose body is either the worker's own or a file.
-pub(super) enum Resolved {
-    Worker(Response<ResponseBody>),
-    File(Response<OpenFile>),
-}
-
-impl From<Resolved> for Response<Source> {
-    fn from(resolved: Resolved) -> Self {
-        match resolved {
-            Resolved::Worker(response) => response.map(Source::Worker),
-            Resolved::File(response) => response.map(Source::from),
-        }
-    }
-}
-
-/// The worker's response; where it names a file, with that for its body. The name never goes on.
+/// The file that the worker's response names, which is to be its body; the name never goes on.
 ///
 /// # Errors
 /// There is no such file, or it must not be sent.
-pub(super) async fn resolve(
-    mut response: Response<ResponseBody>,
+pub(super) async fn resolve<B>(
+    response: &mut Response<B>,
     options: &Arc<files::Options>,
-) -> Result<Resolved, Failure> {
-    let name = response.headers_mut().remove(&options.send_file_header.name);
-    let mut trailers = response.headers().get_all(header::TRAILER).iter();
+) -> Result<Option<OpenFile>, Failure> {
+    let status = response.status();
+    let headers = response.headers_mut();
+    let name = headers.remove(&options.send_file_header.name);
+    let mut trailers = headers.get_all(header::TRAILER).iter();
     if trailers.any(|trailer| hop::lists(trailer, options.send_file_header.name.as_str())) {
         // What is not announced is not sent behind the body.
-        response.headers_mut().remove(header::TRAILER);
+        headers.remove(header::TRAILER);
     }
-    let Some(name) = name.filter(|_| options.send_file && has_body(response.status())) else {
-        return Ok(Resolved::Worker(response));
-    };
+    let Some(name) = name.filter(|_| options.send_file && has_body(status)) else { return Ok(None) };
     // In a box: most responses name none.
     let file = Box::pin(open(name, options.clone())).await?;
-    let (mut head, _) = response.into_parts();
-    if head.status == StatusCode::PARTIAL_CONTENT {
+    if response.status() == StatusCode::PARTIAL_CONTENT {
         // All of it is here: what of it is sent is for us to say.
-        head.status = StatusCode::OK;
-        head.headers.remove(header::CONTENT_RANGE);
-        if head.headers.get(header::CONTENT_TYPE).is_some_and(is_of_parts) {
-            head.headers.remove(header::CONTENT_TYPE);
+        *response.status_mut() = StatusCode::OK;
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_RANGE);
+        if headers.get(header::CONTENT_TYPE).is_some_and(is_of_parts) {
+            headers.remove(header::CONTENT_TYPE);
         }
     }
-    describe(&mut head.headers, head.status, file.named());
-    Ok(Resolved::File(Response::from_parts(head, file)))
+    let status = response.status();
+    describe(response.headers_mut(), status, file.named());
+    Ok(Some(file))
+}
+
+/// The worker's response with its body, which may be a file.
+pub(super) fn with_body(response: Response<ResponseBody>, file: Option<OpenFile>) -> Response<Source> {
+    response.map(|worker| file.map_or_else(|| Source::Worker(worker), Source::from))
 }
 
 /// The type of several parts, which is not the file's (RFC 9110 §14.6).

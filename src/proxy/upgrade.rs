@@ -38,16 +38,18 @@ pub(super) async fn fetch(
 ) -> Result<Answer, Failure> {
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     request.headers_mut().insert(header::UPGRADE, protocol);
-    let response = upstream.send(request, added).await?;
+    let mut response = upstream.send(request, added, exchange.began()).await?;
     exchange.worker_answered();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let response = send_file::resolve(depart(response), files).await?;
-        return Ok(Response::from(response).into());
+        depart(&mut response);
+        let file = send_file::resolve(&mut response, files).await?;
+        return Ok(send_file::with_body(response, file).into());
     }
     let protocol = response.headers().get(header::UPGRADE).cloned();
     let (head, body) = response.into_parts();
     let worker = body.switched().ok_or(UpstreamError::BrokeOff)?;
-    let mut response = depart(Response::from_parts(head, Source::Empty));
+    let mut response = Response::from_parts(head, Source::Empty);
+    depart(&mut response);
     response.headers_mut().remove(&files.send_file_header.name);
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     if let Some(protocol) = protocol {

@@ -113,7 +113,8 @@ impl Upstream {
         self.inner.reach.worker_gone();
     }
 
-    /// Sends a request with some more lines in its header, and waits for the response's head, however long the worker takes for it.
+    /// Sends a request that came in at `began`, with some more lines in its header, and waits for the response's head, however
+    /// long the worker takes for it.
     ///
     /// A request is sent a second time only if it is idempotent and has no body (RFC 9110 §9.2.2) and was sent on a
     /// connection that had been idle, or while the worker restarts: then the worker closed the connection in that moment,
@@ -122,18 +123,19 @@ impl Upstream {
         &self,
         request: Request<B>,
         added: &[u8],
+        began: std::time::Instant,
     ) -> Result<Response<ResponseBody>, UpstreamError>
     where
         B: Body<Data = Bytes, Error = BodyError> + Send + Unpin + 'static,
     {
-        let began = Instant::now();
+        let began = Instant::from_std(began);
         let Inner { pool, reach, .. } = &*self.inner;
         let (mut parts, body) = request.into_parts();
         let mut body = (!body.is_end_stream()).then_some(body);
         let may_repeat = body.is_none() && is_idempotent(&parts.method);
         loop {
             reach.wait(began).await?;
-            if let Some(Taken { connection, may_be_stale }) = pool.take(may_repeat) {
+            if let Some(Taken { connection, may_be_stale }) = pool.take(may_repeat, began) {
                 match connection.send(&mut parts, added, body.take(), pool).await {
                     // On a new connection this time: a request that ends whoever reads it is not offered to all.
                     Err(UpstreamError::BrokeOff) if may_repeat && may_be_stale => {}
@@ -244,7 +246,7 @@ mod tests {
                 let upstream = upstream.clone();
                 tokio::spawn(async move {
                     let none = Empty::new().map_err(|never: Infallible| match never {});
-                    upstream.send(Request::new(none), &[]).await.map(drop)
+                    upstream.send(Request::new(none), &[], Instant::now().into_std()).await.map(drop)
                 })
             })
             .collect();

@@ -67,13 +67,16 @@ impl Pool {
         pool
     }
 
-    /// A connection that is ready for a request. `may_repeat`: the request can be sent once more if the worker closes
-    /// the connection in this very moment; if not, the kernel is asked whether it has.
-    pub(super) fn take(&self, may_repeat: bool) -> Option<Taken> {
+    /// A connection that is ready for a request that came in at `began`. `may_repeat`: the request can be sent once more if
+    /// the worker closes the connection in this very moment; if not, the kernel is asked whether it has.
+    pub(super) fn take(&self, may_repeat: bool, began: Instant) -> Option<Taken> {
         loop {
-            let Idle { connection, since, used } = self.pop()?;
+            let Idle { connection, since, used } = self.pop(began)?;
             if connection.is_idle() && (may_repeat || connection.is_surely_idle()) {
-                return Some(Taken { connection, may_be_stale: used || since.elapsed() > AS_NEW });
+                return Some(Taken {
+                    connection,
+                    may_be_stale: used || began.duration_since(since) > AS_NEW,
+                });
             }
         }
     }
@@ -100,11 +103,11 @@ impl Pool {
     }
 
     /// The newest of this core's, or else one of another's.
-    fn pop(&self) -> Option<Idle> {
+    fn pop(&self, now: Instant) -> Option<Idle> {
         let (before, from) = self.shelves.split_at(thread_number() % self.shelves.len());
         from.iter().chain(before).find_map(|shelf| {
             let mut idle = lock(shelf);
-            std::iter::from_fn(|| idle.pop()).find(|newest| !newest.is_stale())
+            std::iter::from_fn(|| idle.pop()).find(|newest| !newest.is_stale(now))
         })
     }
 }
@@ -114,16 +117,18 @@ fn lock(shelf: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
 }
 
 impl Idle {
-    fn is_stale(&self) -> bool {
-        self.since.elapsed() >= IDLE_LIMIT
+    fn is_stale(&self, now: Instant) -> bool {
+        // Kept later than `now` it is not idle at all.
+        now.duration_since(self.since) >= IDLE_LIMIT
     }
 
     /// Whether it is still good for something; takes its buffers from one that has nothing to do.
     fn tidy(&mut self) -> bool {
-        if self.since.elapsed() > AS_NEW {
+        let now = Instant::now();
+        if now.duration_since(self.since) > AS_NEW {
             self.connection.rest();
         }
-        !self.is_stale() && self.connection.is_idle()
+        !self.is_stale(now) && self.connection.is_idle()
     }
 }
 
@@ -147,6 +152,6 @@ mod tests {
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap();
-        assert!(pool.take(true).is_none());
+        assert!(pool.take(true, Instant::now()).is_none());
     }
 }

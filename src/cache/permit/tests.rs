@@ -164,7 +164,7 @@ async fn a_watched_response_may_take_the_mark_away() {
         let cache = cache();
         permit(&cache, "").await.decline(Reason::NoStore);
         let Lookup::Pass(watch) = look_up(&cache, asked).await else { panic!("it is not marked") };
-        let status = watch.see(&response(200, answer, ()), is_file);
+        let status = watch.see(&response(200, answer, ()), is_file, SystemTime::now());
         assert_eq!(status.reason, Some(reason), "{answer} {is_file}");
         let is_marked = matches!(look_up(&cache, "").await, Lookup::Pass(_));
         assert_eq!(is_marked, stays, "{answer} {is_file}");
