@@ -17,7 +17,9 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, Socket, Type};
-use std::{cell::RefCell, convert::Infallible, env, error::Error, fs, io, net::SocketAddr, rc::Rc, sync::Arc, thread};
+use std::{
+    cell::RefCell, convert::Infallible, env, error::Error, fs, io, net::SocketAddr, rc::Rc, sync::Arc, thread,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime,

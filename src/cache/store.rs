@@ -8,7 +8,7 @@ use moka::{
     ops::compute::Op,
     sync::{Cache, CacheBuilder},
 };
-use std::{hash::BuildHasherDefault, sync::Arc};
+use std::{hash::BuildHasherDefault, slice, sync::Arc};
 
 /// Responses to one URL that are kept beside each other. Those that were stored first go first.
 const MAX_VARIANTS: usize = 16;
@@ -21,8 +21,13 @@ const OVERHEAD: usize = 600;
 pub struct Store(Cache<CacheKey, Variants, BuildHasherDefault<Hashed>>);
 
 /// The responses to one URL, the newest first.
-#[derive(Clone, Default)]
-pub struct Variants(Arc<[Arc<Entry>]>);
+#[derive(Clone)]
+pub enum Variants {
+    /// As it mostly is: found without a detour.
+    One(Arc<Entry>),
+    /// Two or more.
+    Several(Arc<[Arc<Entry>]>),
+}
 
 impl Store {
     /// An empty one for this many bytes.
@@ -40,12 +45,13 @@ impl Store {
 
     /// Whether this very response is stored for this key.
     pub fn holds(&self, key: &CacheKey, entry: &Arc<Entry>) -> bool {
-        self.get(key).is_some_and(|variants| variants.0.iter().any(|stored| Arc::ptr_eq(stored, entry)))
+        self.get(key).is_some_and(|variants| variants.all().iter().any(|stored| Arc::ptr_eq(stored, entry)))
     }
 
     /// Whether this response's body is stored, perhaps under a newer head.
     pub fn holds_body_of(&self, key: &CacheKey, entry: &Entry) -> bool {
-        self.get(key).is_some_and(|variants| variants.0.iter().any(|stored| stored.shares_body_with(entry)))
+        self.get(key)
+            .is_some_and(|variants| variants.all().iter().any(|stored| stored.shares_body_with(entry)))
     }
 
     /// Stores a response in place of the one that the same requests would get, if it is wanted still; whether it was. What is
@@ -57,8 +63,10 @@ impl Store {
             if !wanted {
                 return Op::Nop;
             }
-            let variants = stored.map(|stored| stored.into_value()).unwrap_or_default();
-            Op::Put(variants.with(entry))
+            Op::Put(match stored {
+                Some(stored) => stored.into_value().with(entry),
+                None => Variants::One(entry),
+            })
         });
         // The library would do this later: by then many large bodies may have come.
         self.0.run_pending_tasks();
@@ -72,7 +80,7 @@ impl Store {
             let Some(stored) = stored else { return Op::Nop };
             let variants: Variants = stored.into_value();
             let mut found = false;
-            for same in variants.0.iter().filter(|stored| stored.shares_body_with(entry)) {
+            for same in variants.all().iter().filter(|stored| stored.shares_body_with(entry)) {
                 same.add_form(encoding, body.clone());
                 found = true;
             }
@@ -85,8 +93,7 @@ impl Store {
     pub fn forget(&self, key: CacheKey, entry: &Arc<Entry>) {
         self.0.entry(key).and_compute_with(|stored| {
             let Some(stored) = stored else { return Op::Nop };
-            let rest: Variants = stored.into_value().without(entry);
-            if rest.0.is_empty() { Op::Remove } else { Op::Put(rest) }
+            stored.into_value().without(entry).map_or(Op::Remove, Op::Put)
         });
         self.0.run_pending_tasks();
     }
@@ -101,12 +108,19 @@ impl Store {
 impl Variants {
     /// The newest response that fits a request with these fields (RFC 9111 §4.1).
     pub fn select(&self, request: &HeaderMap) -> Option<&Arc<Entry>> {
-        self.0.iter().find(|entry| entry.head().selector().matches(request))
+        self.all().iter().find(|entry| entry.head().selector().matches(request))
     }
 
     /// The newest of all: the others are likely to vary by the same fields.
     pub fn newest(&self) -> Option<&Arc<Entry>> {
-        self.0.first()
+        self.all().first()
+    }
+
+    fn all(&self) -> &[Arc<Entry>] {
+        match self {
+            Self::One(entry) => slice::from_ref(entry),
+            Self::Several(all) => all,
+        }
     }
 
     fn with(&self, entry: Arc<Entry>) -> Self {
@@ -115,19 +129,29 @@ impl Variants {
             selector.is_empty() || old.head().selector() == selector
         };
         // A slow body may be complete only when a later response is already stored (RFC 9111 §4).
-        if self.0.iter().any(|old| replaces(old) && old.arrived_after(&entry)) {
+        if self.all().iter().any(|old| replaces(old) && old.arrived_after(&entry)) {
             return self.clone();
         }
-        let kept: Vec<_> = self.0.iter().filter(|old| !replaces(old)).cloned().collect();
-        Self([entry.clone()].into_iter().chain(kept).take(MAX_VARIANTS).collect())
+        let kept: Vec<_> = self.all().iter().filter(|old| !replaces(old)).cloned().collect();
+        if kept.is_empty() {
+            return Self::One(entry);
+        }
+        Self::Several([entry.clone()].into_iter().chain(kept).take(MAX_VARIANTS).collect())
     }
 
-    fn without(&self, entry: &Arc<Entry>) -> Self {
-        Self(self.0.iter().filter(|stored| !Arc::ptr_eq(stored, entry)).cloned().collect())
+    /// `None` where there is no other.
+    fn without(&self, entry: &Arc<Entry>) -> Option<Self> {
+        let others = self.all().iter().filter(|stored| !Arc::ptr_eq(stored, entry));
+        let others: Arc<[_]> = others.cloned().collect();
+        match &*others {
+            [] => None,
+            [only] => Some(Self::One(only.clone())),
+            _ => Some(Self::Several(others)),
+        }
     }
 
     fn weight(&self) -> usize {
-        self.0.iter().map(|entry| entry.weight()).sum()
+        self.all().iter().map(|entry| entry.weight()).sum()
     }
 }
 
@@ -187,7 +211,7 @@ mod tests {
     #[test]
     fn a_newer_response_to_the_same_requests_replaces_the_older() {
         let store = Store::new(1 << 20);
-        let count = || store.get(&key("/")).unwrap().0.len();
+        let count = || store.get(&key("/")).unwrap().all().len();
         for (request, vary, body, expected) in [
             ("accept: a", "accept", "1", 1),
             ("accept: a", "accept", "2", 1),

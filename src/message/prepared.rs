@@ -19,7 +19,9 @@ const LONGEST: usize = HIT.len() + TTL.len() + 20;
 #[derive(Debug)]
 pub struct Fields {
     map: HeaderMap,
-    lines: Box<[u8]>,
+    lines: Bytes,
+    /// `Content-Type`, which the log names: where it is in the lines, so that nothing else need be looked at for it.
+    kind: Option<HeaderValue>,
     is_relayed: bool,
     is_dated: bool,
 }
@@ -46,14 +48,21 @@ impl Fields {
     /// `Age` and `Cache-Status` are no lines, but for the `Cache-Status` of caches nearer to the origin, where it
     /// `is_relayed`. In the map they may keep a place for what is said of them later.
     pub fn new(map: HeaderMap, is_relayed: bool) -> Self {
-        let mut lines = Vec::new();
+        let (mut lines, mut kind) = (Vec::new(), None);
         for (name, value) in &map {
             if *name != header::AGE && (is_relayed || *name != CACHE_STATUS) {
                 write::field(&mut lines, name.as_str(), value.as_bytes());
             }
+            if *name == header::CONTENT_TYPE {
+                let end = lines.len() - b"\r\n".len();
+                kind.get_or_insert(end - value.len()..end);
+            }
         }
+        lines.shrink_to_fit();
+        let lines = Bytes::from(lines);
+        let kind = kind.and_then(|range| HeaderValue::from_maybe_shared(lines.slice(range)).ok());
         let is_dated = map.contains_key(header::DATE);
-        Self { map, lines: lines.into(), is_relayed, is_dated }
+        Self { map, lines, kind, is_relayed, is_dated }
     }
 
     /// As a map.
@@ -64,6 +73,11 @@ impl Fields {
     /// As lines.
     pub fn lines(&self) -> &[u8] {
         &self.lines
+    }
+
+    /// The first `Content-Type`.
+    pub fn kind(&self) -> Option<&HeaderValue> {
+        self.kind.as_ref()
     }
 
     /// Whether caches nearer to the origin have said something of themselves.
@@ -185,6 +199,21 @@ mod tests {
         for (fields, is_dated) in [(&[("date", "x")][..], true), (&PLACES, false)] {
             let fields = Arc::new(Fields::new(map(fields), false));
             assert_eq!(Prepared { fields, aged: None }.is_dated(), is_dated);
+        }
+    }
+
+    #[test]
+    fn the_kind_is_the_first_that_is_named() {
+        for (fields, kind) in [
+            (
+                &[("x-a", "1"), ("content-type", "text/css"), ("content-type", "x/y"), ("etag", "e")][..],
+                Some("text/css"),
+            ),
+            (&[("content-type", "")], Some("")),
+            (&PLACES, None),
+        ] {
+            let fields = Fields::new(map(fields), false);
+            assert_eq!(fields.kind().map(|kind| kind.to_str().unwrap()), kind);
         }
     }
 }

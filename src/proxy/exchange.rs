@@ -218,8 +218,11 @@ impl Exchange {
         let bodiless = self.is_head || has_no_body(status);
         self.complete = bodiless || response.body().is_end_stream();
         self.record.status = status.as_u16();
-        let headers = prepared.as_ref().map_or(response.headers(), |prepared| prepared.fields.map());
-        self.record.response_type = headers.get(header::CONTENT_TYPE).cloned();
+        let kind = match prepared {
+            Some(prepared) => prepared.fields.kind(),
+            None => response.headers().get(header::CONTENT_TYPE),
+        };
+        self.record.response_type = kind.cloned();
     }
 
     /// This many more bytes of the response's body were taken.
