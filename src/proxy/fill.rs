@@ -102,7 +102,9 @@ impl Fill {
             let headers = conditional.unwrap_or_else(|| take(&mut self.headers));
             let sent = SystemTime::now();
             let began = Instant::now();
-            let mut response = match self.upstream.send(self.request(headers), &self.added, began).await {
+            let mut request = self.request(headers);
+            let sending = self.upstream.send(&mut request, RequestBody::default(), &self.added, began);
+            let mut response = match sending.await {
                 Ok(response) => response,
                 Err(error) => {
                     return self.permit.on_error(None).map(Filled::from).ok_or(error.into());
@@ -124,8 +126,8 @@ impl Fill {
         }
     }
 
-    fn request(&self, headers: HeaderMap) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::default());
+    fn request(&self, headers: HeaderMap) -> Request<()> {
+        let mut request = Request::new(());
         *request.uri_mut() = self.asked.uri.clone();
         *request.headers_mut() = headers;
         request

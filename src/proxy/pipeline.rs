@@ -9,7 +9,7 @@ use super::{
     failure::Failure,
     fill::{Fill, Filled},
     page::Page,
-    prepare::{self, cleanse, dress},
+    prepare::{cleanse, dress, take_body},
     represent::represent,
     send_file, upgrade,
     wish::Wish,
@@ -109,8 +109,9 @@ impl Proxy {
             // In a box, as all that is seldom needed: a request's future is moved, so its size costs.
             let touched = self.cache.touched_by(request);
             let added = dress(request.headers_mut(), exchange, &self.files);
-            let request = prepare::take(request, &self.options);
-            let fetch = upgrade::fetch(&self.upstream, &self.files, exchange, request, &added, protocol);
+            let body = take_body(request, &self.options);
+            let fetch =
+                upgrade::fetch(&self.upstream, &self.files, exchange, (request, body), &added, protocol);
             let answer = Box::pin(fetch).await?;
             settle(touched, &answer.response);
             return Ok(answer);
@@ -171,8 +172,8 @@ impl Proxy {
         wish.remember(request.headers());
         let touched = self.cache.touched_by(request);
         let added = dress(request.headers_mut(), exchange, &self.files);
-        let request = prepare::take(request, &self.options);
-        let mut response = self.upstream.send(request, &added, exchange.began()).await?;
+        let body = take_body(request, &self.options);
+        let mut response = self.upstream.send(request, body, &added, exchange.began()).await?;
         exchange.worker_answered();
         stay(response.status())?;
         settle(touched, &response);

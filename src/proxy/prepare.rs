@@ -70,13 +70,13 @@ pub(super) fn dress(headers: &mut HeaderMap, exchange: &mut Exchange, files: &fi
     added
 }
 
-/// Takes the request for the worker. Its body is held back until the worker wants it, where the client does so.
-pub(super) fn take(request: &mut Request<Incoming>, options: &Options) -> Request<RequestBody> {
-    let mut request = mem::take(request).map(|incoming| RequestBody::new(incoming, options));
+/// Takes the request's body for the worker. It is held back until the worker wants it, where the client does so.
+pub(super) fn take_body(request: &mut Request<Incoming>, options: &Options) -> RequestBody {
+    let mut body = RequestBody::new(mem::take(request.body_mut()), options);
     if request.headers().contains_key(header::EXPECT) {
-        RequestBody::hold_until_continue(&mut request);
+        body.hold_until_continue(request.extensions_mut());
     }
-    request
+    body
 }
 
 /// Whether a client's header field stays here: what speaks to proxies, what an application could take for our own word,

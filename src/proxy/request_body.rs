@@ -6,7 +6,7 @@ use crate::{
     upstream::OnContinue,
 };
 use bytes::Bytes;
-use http::Request;
+use http::Extensions;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     future::Future,
@@ -53,11 +53,11 @@ impl RequestBody {
     }
 
     /// Holds the body back until the worker sends 100 (RFC 9110 §10.1.1), so that it can refuse without having it sent.
-    pub(super) fn hold_until_continue(request: &mut Request<Self>) {
-        let Some(streamed) = &mut request.body_mut().0 else { return };
+    pub(super) fn hold_until_continue(&mut self, extensions: &mut Extensions) {
+        let Some(streamed) = &mut self.0 else { return };
         let (on_continue, opened) = OnContinue::new();
         streamed.gate = Some(Box::pin(timeout(CONTINUE_AFTER, opened)));
-        request.extensions_mut().insert(on_continue);
+        extensions.insert(on_continue);
     }
 }
 

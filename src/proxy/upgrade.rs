@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     files,
-    message::hop,
+    message::{Incoming, hop},
     upstream::{Upstream, UpstreamError},
 };
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -32,13 +32,13 @@ pub(super) async fn fetch(
     upstream: &Upstream,
     files: &Arc<files::Options>,
     exchange: &mut Exchange,
-    mut request: Request<RequestBody>,
+    (request, body): (&mut Request<Incoming>, RequestBody),
     added: &[u8],
     protocol: HeaderValue,
 ) -> Result<Answer, Failure> {
     request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     request.headers_mut().insert(header::UPGRADE, protocol);
-    let mut response = upstream.send(request, added, exchange.began()).await?;
+    let mut response = upstream.send(request, body, added, exchange.began()).await?;
     exchange.worker_answered();
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         depart(&mut response);

@@ -170,22 +170,35 @@ impl Watch {
     }
 }
 
-/// One request through the handler, and what the connection has to add to the response.
-async fn answer<H: Handler>(
+/// One request through the handler. It takes its form before there is a future, in which each step would have room of its own.
+fn answer<H: Handler>(
     shared: Arc<Shared<H>>,
-    mut request: Request<hyper::body::Incoming>,
-) -> Result<Response<Sending<H::Body>>, Infallible> {
-    let mut stream = shared.flow.begin().await;
-    let bodiless = request.method() == Method::HEAD;
-    let switch = request.extensions_mut().remove::<OnUpgrade>();
+    request: Request<hyper::body::Incoming>,
+) -> impl Future<Output = Result<Response<Sending<H::Body>>, Infallible>> {
     let (mut head, body) = request.into_parts();
-    let Reply { mut response, prepared, tunnel } = match http2::settle(&mut head) {
-        Ok(()) => {
-            let mut request = Request::from_parts(head, arriving(body));
-            shared.handler.handle(&shared.info, &mut request).await
-        }
-        Err(refusal) => shared.handler.refuse(&shared.info, http2::refused(&head, refusal)).into(),
-    };
+    let switch = head.extensions.remove::<OnUpgrade>();
+    let asks_for_head = head.method == Method::HEAD;
+    let refused = http2::settle(&mut head).err().map(|refusal| http2::refused(&head, refusal));
+    let mut request = Request::from_parts(head, arriving(body));
+    async move {
+        let stream = shared.flow.begin().await;
+        let reply = match refused {
+            None => shared.handler.handle(&shared.info, &mut request).await,
+            Some(refused) => shared.handler.refuse(&shared.info, refused).into(),
+        };
+        Ok(settle(reply, &shared.info, stream, switch, asks_for_head))
+    }
+}
+
+/// What the connection has to add to a response, and what becomes of the stream.
+fn settle<B: Body>(
+    reply: Reply<B>,
+    info: &Arc<ConnectionInfo>,
+    mut stream: Stream,
+    switch: Option<OnUpgrade>,
+    asks_for_head: bool,
+) -> Response<Sending<B>> {
+    let Reply { mut response, prepared, tunnel } = reply;
     if let Some(prepared) = prepared {
         prepared.put_into(response.headers_mut());
     }
@@ -194,7 +207,7 @@ async fn answer<H: Handler>(
             *response.status_mut() = StatusCode::OK;
             http2::open(response.headers_mut());
             tokio::spawn(Box::pin(run_tunnel(switch, tunnel, stream)));
-            return Ok(response.map(|body| Sending::new(body, None)));
+            return response.map(|body| Sending::new(body, None));
         }
         // To the client every success would be a tunnel (RFC 9110 §9.3.6).
         (Some(_), None) if response.status().is_success() => *response.status_mut() = StatusCode::BAD_GATEWAY,
@@ -204,18 +217,18 @@ async fn answer<H: Handler>(
     http2::undress(response.headers_mut());
     let is_stream = is_event_stream(response.headers().get(header::CONTENT_TYPE));
     let stage = is_stream.then(|| stream.endless());
-    let bodiless = bodiless || has_no_body(response.status());
+    let bodiless = asks_for_head || has_no_body(response.status());
     if bodiless {
         announce(&mut response);
     }
-    Ok(response.map(|body| {
+    response.map(|body| {
         let sending = Sending::new(body, Some(stream));
         match stage {
             _ if bodiless => sending.silenced(),
-            Some(stage) => sending.closed_at_the_end(stage, shared.info.clone()),
+            Some(stage) => sending.closed_at_the_end(stage, info.clone()),
             None => sending,
         }
-    }))
+    })
 }
 
 /// The body of a request.

@@ -14,7 +14,7 @@ use super::{
 use crate::message::BodyError;
 use atomic_waker::AtomicWaker;
 use bytes::{Bytes, BytesMut};
-use http::{Response, StatusCode, request::Parts};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use std::{
     future::{Future, poll_fn},
@@ -103,10 +103,10 @@ impl Connection {
     }
 
     /// Sends a request with some more fields, and waits for the response's head. The connection goes into the pool behind the
-    /// response's body. In case of [`UpstreamError::BrokeOff`] the request's head is as it was.
-    pub(super) async fn send<B>(
+    /// response's body. In case of [`UpstreamError::BrokeOff`] the request's head is as it was; the response takes its memory.
+    pub(super) async fn send<T, B>(
         mut self: Box<Self>,
-        parts: &mut Parts,
+        request: &mut Request<T>,
         added: &[u8],
         body: Option<B>,
         pool: &Arc<Pool>,
@@ -115,16 +115,17 @@ impl Connection {
         B: Body<Data = Bytes, Error = BodyError> + Send + Unpin + 'static,
     {
         let Some(mut writer) = self.writer.take() else { return Err(UpstreamError::BrokeOff) };
-        let mut upload = Upload::new(parts, added, body, mem::take(&mut self.scratch), self.line.clone());
+        let mut upload = Upload::new(request, added, body, mem::take(&mut self.scratch), self.line.clone());
         // Requests that have come in together go to the worker together: it is woken up less often.
         step_back().await;
         let head = poll_fn(|cx| {
             if let Poll::Ready(Err(error)) = upload.poll(cx, &mut writer) {
                 return Poll::Ready(Err(error.into()));
             }
-            self.poll_head(cx, parts)
+            self.poll_head(cx, request)
         })
         .await?;
+        OnContinue::withdraw(request.extensions_mut());
         let Head { response, framing, is_last } = head;
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         // Behind a response without a body nothing more is sent: the client's is let go of before it gets the response.
@@ -142,11 +143,16 @@ impl Connection {
     }
 
     /// The head of the final response, or of the one that switches protocols.
-    fn poll_head(&mut self, cx: &mut Context<'_>, parts: &mut Parts) -> Poll<Result<Head, UpstreamError>> {
+    fn poll_head<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: &mut Request<T>,
+    ) -> Poll<Result<Head, UpstreamError>> {
+        let method = request.method().clone();
         loop {
-            if let Some(head) = response::read(&mut self.received, &parts.method, &mut parts.headers)? {
+            if let Some(head) = response::read(&mut self.received, &method, request.headers_mut())? {
                 match head.response.status() {
-                    StatusCode::CONTINUE => OnContinue::tell(&parts.extensions),
+                    StatusCode::CONTINUE => OnContinue::tell(request.extensions()),
                     status if response::is_interim(status) => {}
                     _ => return Poll::Ready(Ok(head)),
                 }

@@ -113,15 +113,16 @@ impl Upstream {
         self.inner.reach.worker_gone();
     }
 
-    /// Sends a request that came in at `began`, with some more lines in its header, and waits for the response's head, however
-    /// long the worker takes for it.
+    /// Sends a request that came in at `began`, with this body and with some more lines in its header, and waits for the response's
+    /// head, however long the worker takes for it. The response takes the memory of the request's header.
     ///
     /// A request is sent a second time only if it is idempotent and has no body (RFC 9110 §9.2.2) and was sent on a
     /// connection that had been idle, or while the worker restarts: then the worker closed the connection in that moment,
     /// or was closed with the connection in its queue.
-    pub async fn send<B>(
+    pub async fn send<T, B>(
         &self,
-        request: Request<B>,
+        request: &mut Request<T>,
+        body: B,
         added: &[u8],
         began: std::time::Instant,
     ) -> Result<Response<ResponseBody>, UpstreamError>
@@ -130,20 +131,20 @@ impl Upstream {
     {
         let began = Instant::from_std(began);
         let Inner { pool, reach, .. } = &*self.inner;
-        let (mut parts, body) = request.into_parts();
         let mut body = (!body.is_end_stream()).then_some(body);
-        let may_repeat = body.is_none() && is_idempotent(&parts.method);
+        let may_repeat = body.is_none() && is_idempotent(request.method());
         loop {
             reach.wait(began).await?;
             if let Some(Taken { connection, may_be_stale }) = pool.take(may_repeat, began) {
-                match connection.send(&mut parts, added, body.take(), pool).await {
+                match connection.send(request, added, body.take(), pool).await {
                     // On a new connection this time: a request that ends whoever reads it is not offered to all.
                     Err(UpstreamError::BrokeOff) if may_repeat && may_be_stale => {}
                     result => return result,
                 }
             }
-            let Some(connection) = self.inner.connect().await? else { continue };
-            match connection.send(&mut parts, added, body.take(), pool).await {
+            // In a box, as all that is seldom waited for: a request's future should stay small.
+            let Some(connection) = Box::pin(self.inner.connect()).await? else { continue };
+            match connection.send(request, added, body.take(), pool).await {
                 Err(UpstreamError::BrokeOff) if may_repeat && reach.is_restarting() => {}
                 result => return result,
             }
@@ -246,7 +247,7 @@ mod tests {
                 let upstream = upstream.clone();
                 tokio::spawn(async move {
                     let none = Empty::new().map_err(|never: Infallible| match never {});
-                    upstream.send(Request::new(none), &[], Instant::now().into_std()).await.map(drop)
+                    upstream.send(&mut Request::new(()), none, &[], Instant::now().into_std()).await.map(drop)
                 })
             })
             .collect();

@@ -92,7 +92,14 @@ impl Reach {
 
     /// Waits while the worker's port is closed and may open soon, for a request that came in at `began`.
     pub(super) async fn wait(&self, began: Instant) -> Result<(), UpstreamError> {
-        let state = self.state();
+        match self.state() {
+            State::Open => Ok(()),
+            // In a box: it is open nearly always.
+            state => Box::pin(self.wait_while(state, began)).await,
+        }
+    }
+
+    async fn wait_while(&self, state: State, began: Instant) -> Result<(), UpstreamError> {
         let (deadline, late) = match state {
             State::Open => return Ok(()),
             State::Gone => return Err(UpstreamError::Died),

@@ -3,7 +3,7 @@
 use super::{connection::Line, socket::Writer};
 use crate::message::{BodyError, write};
 use bytes::{Buf, Bytes};
-use http::{Extensions, HeaderMap, header, request::Parts};
+use http::{Extensions, HeaderMap, Request, header};
 use http_body::{Body, Frame};
 use std::{
     future::poll_fn,
@@ -45,6 +45,11 @@ impl OnContinue {
         (Self(Arc::new(Mutex::new(Some(sender)))), receiver)
     }
 
+    /// There is a response: whether a 100 has come does not matter any more.
+    pub(super) fn withdraw(extensions: &mut Extensions) {
+        extensions.remove::<Self>();
+    }
+
     /// The worker has sent 100.
     pub(super) fn tell(extensions: &Extensions) {
         let Some(Self(sender)) = extensions.get() else { return };
@@ -71,7 +76,7 @@ where
 {
     /// `scratch` is room for the head.
     pub(super) fn new(
-        parts: &Parts,
+        request: &Request<impl Sized>,
         added: &[u8],
         body: Option<B>,
         mut scratch: Vec<u8>,
@@ -83,7 +88,7 @@ where
             Some(None) => Framing::Chunked,
         };
         scratch.clear();
-        write_head(&mut scratch, parts, added, body.is_some().then_some(&framing));
+        write_head(&mut scratch, request, added, body.is_some().then_some(&framing));
         Self {
             front: scratch,
             written: 0,
@@ -230,16 +235,16 @@ where
 }
 
 /// The request line and the fields (RFC 9112 §3.2.1: origin-form). `framing` is that of the body, if there is one.
-fn write_head(out: &mut Vec<u8>, parts: &Parts, added: &[u8], framing: Option<&Framing>) {
-    out.extend_from_slice(parts.method.as_str().as_bytes());
+fn write_head<T>(out: &mut Vec<u8>, request: &Request<T>, added: &[u8], framing: Option<&Framing>) {
+    out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     if target.starts_with('?') {
         out.push(b'/');
     }
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in &parts.headers {
+    for (name, value) in request.headers() {
         // Whether there is a body, and how it is framed, is seen from the body alone; that there is none may be said.
         let frames = name == header::TRANSFER_ENCODING
             || (name == header::CONTENT_LENGTH && (framing.is_some() || value != "0"));

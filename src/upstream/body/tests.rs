@@ -113,8 +113,8 @@ async fn as_hyper_reads(method: &Method, pieces: &[&[u8]]) -> Option<Whole> {
 
 async fn send(socket: UnixStream, method: &Method) -> Result<Response<ResponseBody>, UpstreamError> {
     let connection = Box::new(Connection::new(socket.into()));
-    let (mut parts, ()) = request(method).into_parts();
-    connection.send(&mut parts, &[], None::<UnsyncBoxBody<_, _>>, &Pool::start()).await
+    let mut request: Request<()> = request(method);
+    connection.send(&mut request, &[], None::<UnsyncBoxBody<_, _>>, &Pool::start()).await
 }
 
 fn request<B: Default>(method: &Method) -> Request<B> {
