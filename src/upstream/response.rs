@@ -13,7 +13,7 @@ use http::{
 };
 use httparse::ParserConfig;
 use hyper::ext::ReasonPhrase;
-use std::mem::MaybeUninit;
+use std::{cell::RefCell, mem::MaybeUninit};
 
 /// A complete head.
 pub(super) struct Head {
@@ -46,9 +46,22 @@ pub(super) fn read(
     method: &Method,
     headers: &mut HeaderMap,
 ) -> Result<Option<Head>, UpstreamError> {
+    thread_local! {
+        /// Room for the places of one head, which is read in one go.
+        static PLACES: RefCell<Places> = RefCell::default();
+    }
     if received.is_empty() {
         return Ok(None);
     }
+    PLACES.with_borrow_mut(|places| read_with(received, method, headers, places))
+}
+
+fn read_with(
+    received: &mut BytesMut,
+    method: &Method,
+    headers: &mut HeaderMap,
+    places: &mut Places,
+) -> Result<Option<Head>, UpstreamError> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let parsing =
@@ -65,7 +78,7 @@ pub(super) fn read(
         parsed.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
     // The values stay where they are, in one piece of memory.
-    let mut places = Places::default();
+    places.clear();
     for field in parsed.headers.iter() {
         places.add(received, field.name.as_bytes(), field.value).map_err(|_| UpstreamError::Malformed)?;
     }
