@@ -188,8 +188,10 @@ fn describes_body(name: &HeaderName) -> bool {
 pub fn weight_of(fields: &Fields) -> usize {
     /// What a field costs beside its bytes: its slots in the map, twice over as maps grow by doubling.
     const FIELD: usize = 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>() + 24);
+    /// What it takes to share the lines with the log, which names the type that is in them.
+    const SHARING: usize = 48;
     let map = fields.map().iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD);
-    size_of::<Fields>() + map.sum::<usize>() + fields.lines().len()
+    size_of::<Fields>() + map.sum::<usize>() + fields.lines().len() + SHARING
 }
 
 /// The fields worth keeping, their values in one piece of memory: as they came, each holds on to the whole buffer that it

@@ -24,8 +24,9 @@ impl Watch {
         Self { shared: shared.clone(), key, authorized }
     }
 
-    /// Looks at the response. If one like it is stored, the next one will be. This one is not: to pass it on costs so little
-    /// because nothing was kept of its request. Where the body `is_file`, it is stored whatever its size.
+    /// Looks at the response to a request that came in at `asked_at`. If one like it is stored, the next one will be. This one
+    /// is not: to pass it on costs so little because nothing was kept of its request. Where the body `is_file`, it is stored
+    /// whatever its size.
     pub fn see<B>(self, response: &Response<B>, is_file: bool, asked_at: SystemTime) -> Status {
         let reason = self.judge(response, is_file, asked_at).err().unwrap_or_else(|| {
             self.shared.uncacheable.clear(&self.key);

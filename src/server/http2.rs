@@ -186,12 +186,12 @@ fn answer<H: Handler>(
             None => shared.handler.handle(&shared.info, &mut request).await,
             Some(refused) => shared.handler.refuse(&shared.info, refused).into(),
         };
-        Ok(settle(reply, &shared.info, stream, switch, asks_for_head))
+        Ok(conclude(reply, &shared.info, stream, switch, asks_for_head))
     }
 }
 
 /// What the connection has to add to a response, and what becomes of the stream.
-fn settle<B: Body>(
+fn conclude<B: Body>(
     reply: Reply<B>,
     info: &Arc<ConnectionInfo>,
     mut stream: Stream,

@@ -103,7 +103,8 @@ impl Connection {
     }
 
     /// Sends a request with some more fields, and waits for the response's head. The connection goes into the pool behind the
-    /// response's body. In case of [`UpstreamError::BrokeOff`] the request's head is as it was; the response takes its memory.
+    /// response's body, and the response takes the memory of the request's header. In case of [`UpstreamError::BrokeOff`] that is
+    /// as it was.
     pub(super) async fn send<T, B>(
         mut self: Box<Self>,
         request: &mut Request<T>,

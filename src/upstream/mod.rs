@@ -113,8 +113,8 @@ impl Upstream {
         self.inner.reach.worker_gone();
     }
 
-    /// Sends a request that came in at `began`, with this body and with some more lines in its header, and waits for the response's
-    /// head, however long the worker takes for it. The response takes the memory of the request's header.
+    /// Sends a request that came in at `began`, with this body instead of its own and some more lines in its header, and waits
+    /// for the response's head, however long the worker takes for it. The response takes the memory of the request's header.
     ///
     /// A request is sent a second time only if it is idempotent and has no body (RFC 9110 §9.2.2) and was sent on a
     /// connection that had been idle, or while the worker restarts: then the worker closed the connection in that moment,
