@@ -48,17 +48,19 @@ impl Fields {
     /// `Age` and `Cache-Status` are no lines, but for the `Cache-Status` of caches nearer to the origin, where it
     /// `is_relayed`. In the map they may keep a place for what is said of them later.
     pub fn new(map: HeaderMap, is_relayed: bool) -> Self {
-        let (mut lines, mut kind) = (Vec::new(), None);
-        for (name, value) in &map {
-            if *name != header::AGE && (is_relayed || *name != CACHE_STATUS) {
-                write::field(&mut lines, name.as_str(), value.as_bytes());
-            }
+        let is_line =
+            |(name, _): &(&HeaderName, _)| **name != header::AGE && (is_relayed || **name != CACHE_STATUS);
+        let written = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+        // In one piece from the start: a cache that is full would be left with the holes of what was enlarged and cut off.
+        let mut lines = Vec::with_capacity(map.iter().filter(is_line).map(written).sum());
+        let mut kind = None;
+        for (name, value) in map.iter().filter(is_line) {
+            write::field(&mut lines, name.as_str(), value.as_bytes());
             if *name == header::CONTENT_TYPE {
                 let end = lines.len() - b"\r\n".len();
                 kind.get_or_insert(end - value.len()..end);
             }
         }
-        lines.shrink_to_fit();
         let lines = Bytes::from(lines);
         let kind = kind.and_then(|range| HeaderValue::from_maybe_shared(lines.slice(range)).ok());
         let is_dated = map.contains_key(header::DATE);
