@@ -50,9 +50,12 @@ impl Fields {
     pub fn new(map: HeaderMap, is_relayed: bool) -> Self {
         let is_line =
             |(name, _): &(&HeaderName, _)| **name != header::AGE && (is_relayed || **name != CACHE_STATUS);
-        let written = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
         // In one piece from the start: a cache that is full would be left with the holes of what was enlarged and cut off.
-        let mut lines = Vec::with_capacity(map.iter().filter(is_line).map(written).sum());
+        let sizes = map
+            .iter()
+            .filter(is_line)
+            .map(|(name, value)| write::field_size(name.as_str(), value.as_bytes()));
+        let mut lines = Vec::with_capacity(sizes.sum());
         let mut kind = None;
         for (name, value) in map.iter().filter(is_line) {
             write::field(&mut lines, name.as_str(), value.as_bytes());

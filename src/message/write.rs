@@ -5,11 +5,16 @@ use std::io::Write as _;
 
 /// A field's line.
 pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.reserve(name.len() + value.len() + 4);
+    out.reserve(field_size(name, value));
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// How many bytes a field's line has.
+pub fn field_size(name: &str, value: &[u8]) -> usize {
+    name.len() + b": ".len() + value.len() + b"\r\n".len()
 }
 
 /// How long the body is.

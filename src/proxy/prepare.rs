@@ -57,7 +57,8 @@ pub(super) fn dress(headers: &mut HeaderMap, exchange: &mut Exchange, files: &fi
         let millis =
             exchange.started().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         // In the form that application monitors read to know how long it has queued.
-        added.extend_from_slice(b"x-request-start: t=");
+        added.extend_from_slice(REQUEST_START.as_str().as_bytes());
+        added.extend_from_slice(b": t=");
         added.extend_from_slice(itoa::Buffer::new().format(millis).as_bytes());
         added.extend_from_slice(b"\r\n");
     }
