@@ -12,11 +12,11 @@ use std::{
 const ALLOWED: [(&str, &[&str]); 12] = [
     ("acme", &["tls"]),
     ("message", &[]),
-    ("observe", &[]),
     ("process", &[]),
     ("cache", &["message"]),
     ("encode", &["message"]),
     ("files", &["message"]),
+    ("observe", &["message"]),
     ("server", &["message", "tls"]),
     ("tls", &["message"]),
     ("upstream", &["message"]),

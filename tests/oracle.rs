@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version};
+use http::{HeaderName, HeaderValue, Uri, Version};
 use std::ops::Range;
 use thrust::message::{
+    Headers, Request,
     head::{self, Framing, MAX_FIELDS},
     places::Places,
     unread::Unread,
@@ -60,7 +61,7 @@ fn a_head_that_is_let_through_is_read_the_same_by_the_library() {
 
 /// Its method, target and fields in the order in which a map has them.
 fn request_of(request: &httparse::Request<'_, '_>) -> String {
-    let mut fields = HeaderMap::new();
+    let mut fields = Headers::new();
     for field in request.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).unwrap();
         fields.append(name, HeaderValue::from_bytes(field.value).unwrap());

@@ -4,7 +4,7 @@ use super::{
     ASSET, Measure, fields,
     stage::{BROWSER, Stage, at_once, request},
 };
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use thrust::{
     cache::{
@@ -12,6 +12,7 @@ use thrust::{
         policy::{self, Asked},
     },
     config::Config,
+    message::Headers,
 };
 
 pub(super) fn measure(by: &mut impl Measure) {
@@ -74,7 +75,7 @@ fn stored_head(by: &mut impl Measure) {
     });
 }
 
-fn asked<'a>(target: &'a str, headers: &'a HeaderMap) -> Asked<'a> {
+fn asked<'a>(target: &'a str, headers: &'a Headers) -> Asked<'a> {
     let sent = UNIX_EPOCH + Duration::from_secs(1_767_607_210);
     Asked { target, headers, sent, answered: sent + Duration::from_millis(12) }
 }

@@ -6,14 +6,13 @@ use super::{
     with,
 };
 use bytes::BytesMut;
-use http::HeaderMap;
 use std::{
     hint::black_box,
     net::Ipv4Addr,
     time::{Duration, UNIX_EPOCH},
 };
 use thrust::message::{
-    ConnectionInfo, Scheme, conditional,
+    ConnectionInfo, Headers, Scheme, conditional,
     encoding::{self, Encoding, Offer},
     forwarded::{self, Trust},
     head, hop,
@@ -60,18 +59,18 @@ fn header(by: &mut impl Measure) {
 /// Of a client that is no proxy.
 const DIRECT: &str = "GET / HTTP/1.1\r\nHost: shop.example.com\r\nAccept: */*\r\n\r\n";
 
-fn edit(by: &mut impl Measure, name: &str, head: String, change: impl Fn(&mut HeaderMap)) {
+fn edit(by: &mut impl Measure, name: &str, head: String, change: impl Fn(&mut Headers)) {
     by.part(name, || {
         let headers = request(&head).headers().clone();
         let copy = move || headers.clone();
-        (copy, move |mut headers: HeaderMap| {
+        (copy, move |mut headers: Headers| {
             change(&mut headers);
             headers
         })
     });
 }
 
-fn forward() -> impl Fn(&mut HeaderMap) {
+fn forward() -> impl Fn(&mut Headers) {
     let local = (Ipv4Addr::LOCALHOST, 80).into();
     let connection = ConnectionInfo::new((Ipv4Addr::LOCALHOST, 50_000).into(), local, Scheme::Http);
     move |headers| {

@@ -9,7 +9,8 @@ mod message;
 #[path = "../../tests/hit/mod.rs"]
 mod stage;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
+use thrust::message::Headers;
 
 /// As many inputs are made at a time: few enough to stay in the processor's cache.
 pub const BATCH: usize = 64;
@@ -48,7 +49,7 @@ const ASSET: &str = "Date: Mon, 05 Jan 2026 10:00:10 GMT\r\nContent-Type: text/j
     X-Content-Type-Options: nosniff\r\nContent-Length: 4096\r\n";
 
 /// The fields of such lines.
-fn fields(lines: &str) -> HeaderMap {
+fn fields(lines: &str) -> Headers {
     let field = |line: &str| {
         let (name, value) = line.split_once(": ").unwrap();
         (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())

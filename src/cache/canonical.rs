@@ -12,27 +12,27 @@
 //!
 //! A field that is absent is never the same as one that is empty.
 
-use crate::message::field;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use crate::message::{Headers, field};
+use http::{HeaderName, HeaderValue, header};
 
 /// A list with more members than this is compared as it stands.
 const MAX_MEMBERS: usize = 24;
 
 /// Hands out the canonical form of a request's field piece by piece, so that nothing need be allocated. What it begins
 /// with tells the kinds of fields apart.
-pub(super) fn render(name: &HeaderName, request: &HeaderMap, put: &mut impl FnMut(&[u8])) {
+pub(super) fn render(name: &HeaderName, request: &Headers, put: &mut impl FnMut(&[u8])) {
     let lines = request.get_all(name);
-    let quoted = || lines.iter().any(|line| line.as_bytes().contains(&b'"'));
+    let quoted = || lines.clone().any(|line| line.as_bytes().contains(&b'"'));
     if is_weighted(name) {
         let mut list = [Weighted::default(); MAX_MEMBERS];
-        match weighted(lines.iter(), &mut list) {
+        match weighted(lines.clone(), &mut list) {
             Some(list) => put_weighted(list, name == header::ACCEPT_ENCODING, put),
-            None => put_whole(lines.iter(), put),
+            None => put_whole(lines, put),
         }
     } else if is_whole(name) || quoted() {
-        put_whole(lines.iter(), put);
+        put_whole(lines, put);
     } else {
-        put_list(lines.iter().flat_map(members), name == header::ACCEPT, put);
+        put_list(lines.flat_map(members), name == header::ACCEPT, put);
     }
 }
 

@@ -7,17 +7,13 @@ use super::{
     origin::Origin,
     policy::{self, Asked, Use},
     reason::Reason,
-    status::{Source, Status, X_CACHE},
+    status::{CACHE_STATUS, Source, Status, X_CACHE},
 };
 use crate::message::{
-    cache_control::RequestControl,
-    conditional,
-    encoding::Encoding,
-    etag,
-    prepared::{self, Aged},
+    Headers, cache_control::RequestControl, conditional, encoding::Encoding, etag, prepared::Aged,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::time::{Duration, Instant};
 
 /// A complete response, kept for everybody whose request it fits.
@@ -61,7 +57,7 @@ impl Entry {
 
     /// The same with these bodies in encodings, which somebody has put beside the file, each with the fields in which it differs.
     /// `Vary` must tell of them already.
-    pub fn with_given(mut self, forms: impl IntoIterator<Item = (Encoding, HeaderMap, Bytes)>) -> Self {
+    pub fn with_given(mut self, forms: impl IntoIterator<Item = (Encoding, Headers, Bytes)>) -> Self {
         self.forms = Some(Box::new(Forms::given(self.head.fields(), forms)));
         self
     }
@@ -142,7 +138,7 @@ impl Entry {
 
     /// Writes what only now can be said into a header made from the stored one: its age, which is told of a young response too
     /// (RFC 9111 §5.1), and what the cache did.
-    pub fn tell(&self, headers: &mut HeaderMap, status: &Status, now: Instant) {
+    pub fn tell(&self, headers: &mut Headers, status: &Status, now: Instant) {
         if status.source == Source::Worker {
             return self.tell_of_worker(headers, status);
         }
@@ -158,14 +154,19 @@ impl Entry {
     }
 
     /// The same where it is stored only now: it goes out as any other response of the worker's.
-    fn tell_of_worker(&self, headers: &mut HeaderMap, status: &Status) {
+    fn tell_of_worker(&self, headers: &mut Headers, status: &Status) {
         headers.remove(header::AGE);
         headers.insert(X_CACHE, HeaderValue::from_static(status.word()));
         self.add_status(headers, status.value(None));
     }
 
-    fn add_status(&self, headers: &mut HeaderMap, status: HeaderValue) {
-        prepared::put_status(headers, status, self.head.fields().is_relayed());
+    /// Behind what caches nearer to the origin have said.
+    fn add_status(&self, headers: &mut Headers, status: HeaderValue) {
+        if self.head.fields().is_relayed() {
+            headers.append(CACHE_STATUS, status);
+        } else {
+            headers.insert(CACHE_STATUS, status);
+        }
     }
 
     /// What may be done with it for a request that says this (RFC 9111 §4.2, §5.2.1).
@@ -185,7 +186,7 @@ impl Entry {
 
     /// Adds its validators to a request that shall validate it (RFC 9111 §4.3.1), in place of the client's own conditions;
     /// whether it has any.
-    pub fn make_conditional(&self, request: &mut HeaderMap) -> bool {
+    pub fn make_conditional(&self, request: &mut Headers) -> bool {
         if !self.has_validator() {
             return false;
         }
@@ -200,7 +201,7 @@ impl Entry {
 
     /// Whether a 304 can be about this response: the entity-tag that it names is this one's (RFC 9111 §4.3.4). A strong one must be
     /// the very same.
-    pub fn is_confirmed_by(&self, not_modified: &HeaderMap) -> bool {
+    pub fn is_confirmed_by(&self, not_modified: &Headers) -> bool {
         match (not_modified.get(header::ETAG), self.head.headers().get(header::ETAG)) {
             (Some(named), Some(own)) => {
                 let (named, own) = (named.as_bytes().trim_ascii(), own.as_bytes().trim_ascii());
@@ -215,7 +216,7 @@ impl Entry {
     pub fn renewed(
         &self,
         asked: &Asked,
-        not_modified: &HeaderMap,
+        not_modified: &Headers,
         arrived: Instant,
         options: &Options,
     ) -> (Self, Result<(), Reason>) {

@@ -1,7 +1,7 @@
 //! One fetch for all who want the same at the same time.
 
 use super::{CacheKey, Entry, vary::Selector};
-use http::HeaderMap;
+use crate::message::Headers;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -133,7 +133,7 @@ impl Drop for Leader {
 
 impl Follower {
     /// Waits for what a request with these fields can be answered with.
-    pub async fn wait(mut self, request: &HeaderMap) -> Waited {
+    pub async fn wait(mut self, request: &Headers) -> Waited {
         let decided = |progress: &Progress| match progress {
             Progress::Begun => false,
             Progress::Promised(selector) => !selector.matches(request),

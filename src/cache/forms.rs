@@ -1,8 +1,7 @@
 //! The encodings in which a stored body lies ready.
 
-use crate::message::{encodable, encoding::Encoding, prepared::Fields};
+use crate::message::{Headers, encodable, encoding::Encoding, prepared::Fields};
 use bytes::Bytes;
-use http::HeaderMap;
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
@@ -36,10 +35,10 @@ struct Place {
 impl Form {
     /// The form of a response with these fields.
     pub fn new(identity: &Fields, encoding: Encoding, body: Bytes) -> Self {
-        Self::of(identity.map().clone(), identity.is_relayed(), encoding, body)
+        Self::of(identity.headers().clone(), identity.is_relayed(), encoding, body)
     }
 
-    fn of(mut headers: HeaderMap, is_relayed: bool, encoding: Encoding, body: Bytes) -> Self {
+    fn of(mut headers: Headers, is_relayed: bool, encoding: Encoding, body: Bytes) -> Self {
         encodable::encode_head(&mut headers, encoding);
         Self { fields: Arc::new(Fields::new(headers, is_relayed)), body }
     }
@@ -47,12 +46,12 @@ impl Form {
 
 impl Forms {
     /// The forms that somebody else has made of a response with these fields, but for those in which each differs.
-    pub fn given(identity: &Fields, given: impl IntoIterator<Item = (Encoding, HeaderMap, Bytes)>) -> Self {
+    pub fn given(identity: &Fields, given: impl IntoIterator<Item = (Encoding, Headers, Bytes)>) -> Self {
         let mut forms = Self::default();
         for (encoding, own, body) in given {
             forms.given = true;
-            let mut headers = identity.map().clone();
-            headers.extend(own);
+            let mut headers = identity.headers().clone();
+            headers.insert_all(own);
             forms.fill(encoding, Some(Form::of(headers, identity.is_relayed(), encoding, body)));
         }
         forms
@@ -141,7 +140,7 @@ mod tests {
     #[test]
     fn a_form_has_the_fields_that_are_true_of_it() {
         let expected = fields("etag: W/\"a\" | x: y | content-encoding: gzip");
-        assert_eq!(form("").unwrap().fields.map(), &expected);
+        assert_eq!(form("").unwrap().fields.headers(), &expected);
     }
 
     #[test]
@@ -178,7 +177,7 @@ mod tests {
         let own = fields("etag: \"b\"");
         let given = Forms::given(&of("x: y | etag: \"a\""), [(Brotli, own, Bytes::from_static(b"br"))]);
         let expected = fields("x: y | etag: W/\"b\" | content-encoding: br");
-        assert_eq!(given.get(Brotli).map(|form| form.fields.map()), Some(&expected));
+        assert_eq!(given.get(Brotli).map(|form| form.fields.headers()), Some(&expected));
         for (forms, are_given) in [(made, false), (given, true), (Forms::given(&of(""), []), false)] {
             assert_eq!(forms.are_given(), are_given, "{forms:?}");
             assert_eq!(forms.renewed(&of("x: z")).are_given(), are_given, "{forms:?}");

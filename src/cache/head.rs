@@ -8,14 +8,12 @@ use super::{
     vary::Selector,
 };
 use crate::message::{
-    date,
+    Headers, date,
     encodable::{self, SHORTEST},
     encoding::Offer,
-    hop,
     prepared::Fields,
 };
-use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{sync::Arc, time::SystemTime};
 
 /// All of a response that can be stored but for its body.
@@ -47,14 +45,14 @@ impl Head {
     pub fn new(
         asked: &Asked,
         status: StatusCode,
-        headers: &HeaderMap,
+        headers: &Headers,
         length: Option<u64>,
         options: &Options,
     ) -> Result<Self, Reason> {
         let freshness = policy::freshness(asked, status, headers, &options.fingerprinted)?;
         let selector = Selector::of(headers, asked.headers).ok_or(Reason::Vary)?;
         let is_relayed = headers.contains_key(CACHE_STATUS);
-        let mut headers = compact(headers, asked.answered);
+        let mut headers = kept(headers, asked.answered);
         // Cookies are gone by now: what is stored is sent to everybody without them.
         let shunned = options.disable_on_auth && encodable::response_concerns_auth(&headers);
         let offer = if shunned { Offer::default() } else { options.offer };
@@ -64,7 +62,7 @@ impl Head {
     }
 
     /// The head of a file of so many bytes that is no response of the worker's, and is offered in these encodings.
-    pub fn of_file(mut headers: HeaderMap, length: u64, offer: Offer) -> Self {
+    pub fn of_file(mut headers: Headers, length: u64, offer: Offer) -> Self {
         let negotiated = Negotiated::of(StatusCode::OK, &mut headers, Some(length), offer);
         Self {
             status: StatusCode::OK,
@@ -80,7 +78,7 @@ impl Head {
     pub fn renewed(
         &self,
         asked: &Asked,
-        not_modified: &HeaderMap,
+        not_modified: &Headers,
         length: u64,
         options: &Options,
     ) -> (Self, Result<(), Reason>) {
@@ -107,10 +105,10 @@ impl Head {
     }
 
     /// The same with these fields, for the one client that gets it. Cookies are for that client.
-    fn for_one(&self, mut headers: HeaderMap, length: u64, offer: Offer) -> Self {
+    fn for_one(&self, mut headers: Headers, length: u64, offer: Offer) -> Self {
         let negotiated = Negotiated::of(self.status, &mut headers, Some(length), offer);
         let is_relayed = headers.contains_key(CACHE_STATUS);
-        hop::retain(&mut headers, |name| !name.as_str().starts_with("proxy-"));
+        headers.retain(|name| !name.as_str().starts_with("proxy-"));
         headers.insert(X_CACHE, HeaderValue::from_static("hit"));
         Self {
             status: self.status,
@@ -127,8 +125,8 @@ impl Head {
     }
 
     /// The fields, as they are sent with a hit.
-    pub fn headers(&self) -> &HeaderMap {
-        self.fields.map()
+    pub fn headers(&self) -> &Headers {
+        self.fields.headers()
     }
 
     /// The same, ready to be sent.
@@ -160,7 +158,7 @@ impl Head {
 
 impl Negotiated {
     /// Whether a response with these fields is, which then say so. `length` in bytes, if it is known.
-    fn of(status: StatusCode, headers: &mut HeaderMap, length: Option<u64>, offer: Offer) -> Self {
+    fn of(status: StatusCode, headers: &mut Headers, length: Option<u64>, offer: Offer) -> Self {
         if offer.is_empty() || !encodable::is_encodable(status, headers, length) {
             Self::No
         } else if encodable::add_vary(headers) {
@@ -186,37 +184,33 @@ fn describes_body(name: &HeaderName) -> bool {
 
 /// Bytes of memory that a header holds.
 pub fn weight_of(fields: &Fields) -> usize {
-    /// What a field costs beside its bytes: its slots in the map, twice over as maps grow by doubling.
-    const FIELD: usize = 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>() + 24);
+    /// What a field costs beside its bytes; those of a name that is not in the standards are in a piece of memory.
+    const FIELD: usize = size_of::<(HeaderName, HeaderValue)>() + 16;
     /// What it takes to share the lines with the log, which names the type that is in them.
     const SHARING: usize = 48;
-    let map = fields.map().iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD);
-    size_of::<Fields>() + map.sum::<usize>() + fields.lines().len() + SHARING
+    let names = fields.headers().keys().map(|name| name.as_str().len() + FIELD);
+    size_of::<Fields>() + names.sum::<usize>() + fields.lines().len() + SHARING
 }
 
-/// The fields worth keeping, their values in one piece of memory: as they came, each holds on to the whole buffer that it
-/// was read into. A response without a date gets the one of its arrival (RFC 9110 §6.6.1).
-pub(super) fn compact(headers: &HeaderMap, answered: SystemTime) -> HeaderMap {
-    let kept = || headers.iter().filter(|(name, _)| is_stored(name));
-    let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
-    // With places for what most hits are told: cloned and then enlarged, a map would be allocated twice.
-    let mut compact = HeaderMap::with_capacity(kept().count() + 5);
-    for (name, value) in kept() {
-        values.extend_from_slice(value.as_bytes());
-        let bytes = values.split().freeze();
-        // What was a value is one.
-        let value = HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| value.clone());
-        compact.append(name, value);
-    }
-    compact.entry(header::DATE).or_insert_with(|| date::format(answered));
-    compact.insert(header::AGE, HeaderValue::from_static("0"));
-    compact.insert(X_CACHE, HeaderValue::from_static("hit"));
-    compact.entry(CACHE_STATUS).or_insert(HeaderValue::from_static("thrust"));
-    compact
+/// Room for fields that are not the worker's: `Date`, `Age`, `X-Cache`, `Cache-Status`, `Vary`.
+const PLACES: usize = 5;
+
+/// The fields worth keeping, with places for what hits are told. A response without a date gets the one of its arrival
+/// (RFC 9110 §6.6.1).
+pub(super) fn kept(headers: &Headers, answered: SystemTime) -> Headers {
+    let mut kept = Headers::with_capacity(headers.len() + PLACES);
+    kept.extend(
+        headers.iter().filter(|(name, _)| is_stored(name)).map(|(name, value)| (name.clone(), value.clone())),
+    );
+    kept.insert_if_absent(header::DATE, || date::format(answered));
+    kept.append(header::AGE, HeaderValue::from_static("0"));
+    kept.append(X_CACHE, HeaderValue::from_static("hit"));
+    kept.insert_if_absent(CACHE_STATUS, || HeaderValue::from_static("thrust"));
+    kept
 }
 
 /// Takes the cookies out of a response that is for everybody: the first visitor does not get them either.
-pub fn strip_cookies(headers: &mut HeaderMap) {
+pub fn strip_cookies(headers: &mut Headers) {
     for name in policy::SET_COOKIE {
         headers.remove(name);
     }

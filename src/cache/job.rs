@@ -71,8 +71,11 @@ impl Drop for Job {
 #[cfg(test)]
 mod tests {
     use super::{super::testing::*, *};
-    use crate::message::encoding::{self, Offer};
-    use http::{HeaderMap, Method};
+    use crate::message::{
+        Headers,
+        encoding::{self, Offer},
+    };
+    use http::Method;
     use std::time::{Instant, SystemTime};
 
     /// Asks for what is to be done for a GET that accepts these encodings.
@@ -145,7 +148,7 @@ mod tests {
     #[test]
     fn what_was_renewed_meanwhile_gets_it_and_what_was_replaced_does_not() {
         let (cache, old) = stored();
-        let request = HeaderMap::new();
+        let request = Headers::new();
         let renew = |entry: &Entry| {
             entry.renewed(&asked("/", &request), &fields("x: 1"), Instant::now(), &options()).0
         };

@@ -1,7 +1,7 @@
 //! What a response is stored under.
 
-use crate::message::forwarded;
-use http::{HeaderMap, HeaderName, Request, Uri, header};
+use crate::message::{Headers, Request, forwarded};
+use http::{HeaderName, Uri, header};
 use std::{
     fmt,
     hash::{BuildHasher, Hash, Hasher, RandomState},
@@ -23,7 +23,7 @@ const SEPARATOR: u8 = b'\n';
 impl CacheKey {
     /// The key of a request whose untrusted claims are gone already. `target` is the one in the request line unless it is
     /// another one's on the same host that is meant.
-    pub fn new(headers: &HeaderMap, target: &str) -> Self {
+    pub fn new(headers: &Headers, target: &str) -> Self {
         let host = headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
         let mut key = Vec::with_capacity(host.len() + target.len() + 64);
         key.extend_from_slice(host);
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     fn key(target: &str, fields: &[(&'static str, &'static str)]) -> CacheKey {
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::new();
         for (name, value) in fields {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
@@ -174,7 +174,7 @@ mod tests {
             assert_eq!(CacheKey::of_file(name).target(), "");
             for target in ["", "*", "/", "/a", "//a"] {
                 for fields in [&[][..], &[("host", "")], &[("host", "a")], &[("x-forwarded-prefix", "/a")]] {
-                    let mut headers = HeaderMap::new();
+                    let mut headers = Headers::new();
                     headers.extend(
                         fields
                             .iter()

@@ -8,8 +8,8 @@ use super::{
     store::Variants,
     vary::Selector,
 };
-use crate::message::{cache_control::RequestControl, conditional};
-use http::{HeaderMap, Method, Request, header};
+use crate::message::{Headers, Request, cache_control::RequestControl, conditional};
+use http::{Method, header};
 use http_body::Body;
 use std::{
     sync::Arc,
@@ -109,7 +109,7 @@ struct Search<'a> {
     key: CacheKey,
     control: RequestControl,
     method: &'a Method,
-    headers: &'a HeaderMap,
+    headers: &'a Headers,
     now: Instant,
     /// Names the fields by which a response varies that is just coming, where that is known.
     varies: Option<Selector>,

@@ -69,14 +69,14 @@ const TIME: u64 = (1 << TIME_BITS) - 1;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderMap;
+    use crate::message::Headers;
 
     #[test]
     fn a_key_is_remembered_for_as_long_as_one_asks() {
         let start = Instant::now();
         let second = |seconds| start + Duration::from_secs(seconds);
         let marks = Marks::new(start);
-        let [a, b] = ["/a", "/b"].map(|target| CacheKey::new(&HeaderMap::new(), target));
+        let [a, b] = ["/a", "/b"].map(|target| CacheKey::new(&Headers::new(), target));
         let minute = Duration::from_secs(60);
         assert!(!marks.is_recent(&a, start, minute) && !marks.may_be_marked(&a, start));
         marks.mark(&a, second(10));

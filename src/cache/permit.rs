@@ -9,9 +9,9 @@ use super::{
     policy::Asked,
     status::{Forward, Source, Status},
 };
-use crate::message::{BodyError, cache_control::RequestControl};
+use crate::message::{BodyError, Headers, Response, cache_control::RequestControl, request::Parts, response};
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, request::Parts, response};
+use http::StatusCode;
 use http_body::Body;
 use std::{
     sync::Arc,
@@ -61,7 +61,7 @@ impl Permit {
     }
 
     /// A request's fields as they are to be sent to have validated what is stored; `None` where nothing can be.
-    pub fn conditional(&self, request: &HeaderMap) -> Option<HeaderMap> {
+    pub fn conditional(&self, request: &Headers) -> Option<Headers> {
         let stored = self.stored.as_ref().filter(|stored| stored.has_validator())?;
         let mut conditional = request.clone();
         stored.make_conditional(&mut conditional);
@@ -78,7 +78,7 @@ impl Permit {
     }
 
     /// Whether a 304 is about what is stored (RFC 9111 §4.3.4).
-    pub fn is_confirmed_by(&self, not_modified: &HeaderMap) -> bool {
+    pub fn is_confirmed_by(&self, not_modified: &Headers) -> bool {
         self.stored.as_ref().is_some_and(|stored| stored.is_confirmed_by(not_modified))
     }
 
@@ -95,7 +95,7 @@ impl Permit {
         self,
         request: &Parts,
         sent: SystemTime,
-        not_modified: &HeaderMap,
+        not_modified: &Headers,
     ) -> Option<(Arc<Entry>, Status)> {
         let stored = self.stored.clone()?;
         let now = Instant::now();

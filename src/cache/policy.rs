@@ -2,11 +2,11 @@
 
 use super::{Reason, fingerprint};
 use crate::message::{
-    age,
+    Headers, age,
     cache_control::{CDN_CACHE_CONTROL, RequestControl, ResponseControl},
     date,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::time::{Duration, SystemTime};
 
 /// What is known of a request when its response is there.
@@ -14,7 +14,7 @@ pub struct Asked<'a> {
     /// The target as it was sent.
     pub target: &'a str,
     /// Its header fields.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Headers,
     /// When it was sent to the worker.
     pub sent: SystemTime,
     /// When its response's header had arrived.
@@ -126,7 +126,7 @@ pub(super) const SET_COOKIE: [HeaderName; 2] = [header::SET_COOKIE, HeaderName::
 pub fn freshness(
     asked: &Asked,
     status: StatusCode,
-    headers: &HeaderMap,
+    headers: &Headers,
     folders: &[String],
 ) -> Result<Freshness, Reason> {
     let own = ResponseControl::of(headers);
@@ -194,7 +194,7 @@ fn check_control(control: &ResponseControl) -> Result<(), Reason> {
 /// What answers one visitor's credentials, or gives them some, is for everybody only if it says so (RFC 9111 §3.5, §7.3).
 fn check_credentials(
     asked: &Asked,
-    headers: &HeaderMap,
+    headers: &Headers,
     control: &ResponseControl,
     declared_public: bool,
 ) -> Result<(), Reason> {
@@ -207,12 +207,7 @@ fn check_credentials(
 }
 
 /// The explicit lifetime, if there is one (RFC 9111 §4.2.1). An `Expires` that is no date is in the past (§5.3).
-fn lifetime(
-    control: &ResponseControl,
-    targeted: bool,
-    headers: &HeaderMap,
-    asked: &Asked,
-) -> Option<Duration> {
+fn lifetime(control: &ResponseControl, targeted: bool, headers: &Headers, asked: &Asked) -> Option<Duration> {
     if let Some(given) = control.s_maxage.or(control.max_age) {
         return Some(seconds(given));
     }
@@ -225,7 +220,7 @@ fn lifetime(
 }
 
 /// RFC 9111 §4.2.3.
-fn initial_age(asked: &Asked, headers: &HeaderMap) -> Duration {
+fn initial_age(asked: &Asked, headers: &Headers) -> Duration {
     let since = |earlier| asked.answered.duration_since(earlier).unwrap_or_default();
     let apparent = date::of(headers, header::DATE, asked.answered).map_or(Duration::ZERO, since);
     let corrected = seconds(age::of(headers)) + since(asked.sent);
@@ -249,7 +244,7 @@ fn stale_uses(control: &ResponseControl) -> Freshness {
 /// An asset that says nothing of caching, and whose name changes with its content. Each condition is there so that no
 /// private page is ever shared. What answers credentials or sets a cookie never comes here: without a word about caching
 /// [`check_credentials`] has turned it down.
-fn is_fingerprinted(asked: &Asked, status: StatusCode, headers: &HeaderMap, folders: &[String]) -> bool {
+fn is_fingerprinted(asked: &Asked, status: StatusCode, headers: &Headers, folders: &[String]) -> bool {
     let says_something = [header::CACHE_CONTROL, CDN_CACHE_CONTROL, header::EXPIRES, header::PRAGMA]
         .iter()
         .any(|name| headers.contains_key(name));
@@ -261,16 +256,16 @@ fn is_fingerprinted(asked: &Asked, status: StatusCode, headers: &HeaderMap, fold
 
 /// Whether it is HTML or JSON, whatever its name says: applications answer what they do not have with a page of their own.
 /// Source maps are JSON.
-fn is_page(target: &str, headers: &HeaderMap) -> bool {
+fn is_page(target: &str, headers: &Headers) -> bool {
     let is = |kind: &HeaderValue, word: &[u8]| {
         kind.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
     };
-    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let mut kinds = headers.get_all(header::CONTENT_TYPE);
     kinds.any(|kind| is(kind, b"html") || (is(kind, b"json") && !target.ends_with(".map")))
 }
 
 /// Whether the worker can be asked if a response is still good.
-pub(super) fn has_validator(headers: &HeaderMap) -> bool {
+pub(super) fn has_validator(headers: &Headers) -> bool {
     headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
 }
 

@@ -7,14 +7,14 @@ use super::{
     forms::{Form, Forms},
 };
 use crate::message::{
-    Prepared,
+    Headers, Prepared, Response,
     byteranges::Multipart,
     conditional, encodable,
     encoding::{self, Encoding, Offer},
     representation::{self, Extent},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{Method, StatusCode, header};
 use std::{
     collections::VecDeque,
     ops::Range,
@@ -26,7 +26,7 @@ pub struct Wanted<'a> {
     /// One of the two.
     pub method: &'a Method,
     /// Its fields.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Headers,
     /// The encoding that it is best answered in.
     pub encoding: Option<Encoding>,
     /// All that are offered.
@@ -101,14 +101,14 @@ fn as_it_lies(
 /// The answer to any request.
 fn make(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Response<Served> {
     let (head, body) = (entry.head(), entry.body());
-    let answer = |headers: &HeaderMap, length: u64| {
+    let answer = |headers: &Headers, length: u64| {
         let request = (wanted.method, wanted.headers);
         representation::answer((head.status(), headers), length, request, wanted.date)
     };
     let mut response = match choose(entry, wanted) {
         Chosen::Identity => answer(head.headers(), body.length()).map(|extent| part(body, extent, None)),
         Chosen::Ready(form) => {
-            answer(form.fields.map(), form.body.len() as u64).map(|extent| slice(&form.body, extent))
+            answer(form.fields.headers(), form.body.len() as u64).map(|extent| slice(&form.body, extent))
         }
         Chosen::Missing(encoding) => {
             let mut headers = head.headers().clone();

@@ -2,8 +2,8 @@
 
 use super::Reason;
 pub use crate::message::prepared::CACHE_STATUS;
-use crate::message::prepared::HIT;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use crate::message::{Headers, prepared::HIT};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::io::Write;
 
 /// Thruster's field: `hit`, `miss` or `bypass`.
@@ -86,7 +86,7 @@ impl Status {
     }
 
     /// Writes `X-Cache`, and adds to `Cache-Status` what this cache did, behind what caches nearer to the origin did.
-    pub fn write(&self, headers: &mut HeaderMap) {
+    pub fn write(&self, headers: &mut Headers) {
         headers.insert(X_CACHE, HeaderValue::from_static(self.word()));
         headers.append(CACHE_STATUS, self.value(None));
     }
@@ -200,12 +200,12 @@ mod tests {
 
     #[test]
     fn caches_nearer_to_the_origin_come_first() {
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::new();
         headers.insert("cache-status", HeaderValue::from_static("origin; hit"));
         headers.insert("x-cache", HeaderValue::from_static("MISS"));
         Status::bypass(Reason::Head).write(&mut headers);
-        let all: Vec<_> = headers.get_all("cache-status").iter().collect();
+        let all: Vec<_> = headers.get_all("cache-status").collect();
         assert_eq!(all, ["origin; hit", "thrust; fwd=bypass; detail=head"]);
-        assert_eq!(headers.get_all("x-cache").iter().collect::<Vec<_>>(), ["bypass"]);
+        assert_eq!(headers.get_all("x-cache").collect::<Vec<_>>(), ["bypass"]);
     }
 }

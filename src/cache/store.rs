@@ -1,9 +1,8 @@
 //! Everything that is stored, within a limit of bytes. The one place that knows moka.
 
 use super::{CacheKey, Entry, key::Hashed};
-use crate::message::encoding::Encoding;
+use crate::message::{Headers, encoding::Encoding};
 use bytes::Bytes;
-use http::HeaderMap;
 use moka::{
     ops::compute::Op,
     sync::{Cache, CacheBuilder},
@@ -107,7 +106,7 @@ impl Store {
 
 impl Variants {
     /// The newest response that fits a request with these fields (RFC 9111 §4.1).
-    pub fn select(&self, request: &HeaderMap) -> Option<&Arc<Entry>> {
+    pub fn select(&self, request: &Headers) -> Option<&Arc<Entry>> {
         self.all().iter().find(|entry| entry.head().selector().matches(request))
     }
 

@@ -6,9 +6,12 @@ use super::{
     policy::{Asked, Freshness, freshness},
     reason::Reason,
 };
-use crate::message::encoding::{Encoding, Offer};
+use crate::message::{
+    Headers,
+    encoding::{Encoding, Offer},
+};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// When every response in these tests arrives, unless it says otherwise.
@@ -20,7 +23,7 @@ pub fn now() -> SystemTime {
 }
 
 /// Fields written `name: value | name: value`.
-pub fn fields(text: &str) -> HeaderMap {
+pub fn fields(text: &str) -> Headers {
     let read = |line: &str| {
         let (name, value) = line.split_once(':').unwrap();
         let name = HeaderName::try_from(name.trim()).unwrap();
@@ -30,7 +33,7 @@ pub fn fields(text: &str) -> HeaderMap {
 }
 
 /// A request that is answered within no time.
-pub fn asked<'a>(target: &'a str, headers: &'a HeaderMap) -> Asked<'a> {
+pub fn asked<'a>(target: &'a str, headers: &'a Headers) -> Asked<'a> {
     Asked { target, headers, sent: now(), answered: now() }
 }
 
@@ -83,5 +86,5 @@ pub fn held(cache: &Cache, bytes: usize) -> Option<Bytes> {
 
 /// The key of a target on no host.
 pub fn key(target: &str) -> CacheKey {
-    CacheKey::new(&HeaderMap::new(), target)
+    CacheKey::new(&Headers::new(), target)
 }

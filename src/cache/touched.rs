@@ -1,15 +1,15 @@
 //! What a request has changed is forgotten (RFC 9111 §4.4).
 
 use super::{Cache, CacheKey, Shared};
-use crate::message::{forwarded, host, reference};
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use crate::message::{Headers, Request, forwarded, host, reference};
+use http::{Method, StatusCode, header};
 use std::{sync::Arc, time::Instant};
 
 /// What an unsafe request may change.
 pub struct Touched {
     shared: Arc<Shared>,
     target: String,
-    headers: HeaderMap,
+    headers: Headers,
 }
 
 impl Cache {
@@ -30,7 +30,7 @@ impl Cache {
 
 impl Touched {
     /// The worker has answered: unless it failed, its target and what its response points to on the same host are forgotten.
-    pub fn changed(self, status: StatusCode, response: &HeaderMap) {
+    pub fn changed(self, status: StatusCode, response: &Headers) {
         if !status.is_success() && !status.is_redirection() {
             return;
         }

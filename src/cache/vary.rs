@@ -2,8 +2,8 @@
 //! `Vary` names, in the [canonical form](super::canonical).
 
 use super::canonical::{members, render};
-use crate::message::field::single;
-use http::{HeaderMap, HeaderName, header};
+use crate::message::{Headers, field::single};
+use http::{HeaderName, header};
 
 /// More names in `Vary` than this, and the response is not stored.
 const MAX_NAMES: usize = 16;
@@ -36,9 +36,9 @@ impl Eq for Value {}
 impl Selector {
     /// What selected this response to this request; `None` if it cannot be told, and the response must not be stored:
     /// `Vary` has a `*` anywhere, something that is no field name, what only the worker is told, or more than 16 names.
-    pub fn of(response: &HeaderMap, request: &HeaderMap) -> Option<Self> {
+    pub fn of(response: &Headers, request: &Headers) -> Option<Self> {
         let mut names = Vec::new();
-        for member in response.get_all(header::VARY).iter().flat_map(members).filter(|m| !m.is_empty()) {
+        for member in response.get_all(header::VARY).flat_map(members).filter(|m| !m.is_empty()) {
             let name = HeaderName::from_bytes(member).ok().filter(|_| member != b"*")?;
             if is_told_by_us(&name) {
                 return None;
@@ -54,7 +54,7 @@ impl Selector {
     }
 
     /// The selector that a request has for these names.
-    pub fn of_names<'a>(names: impl Iterator<Item = &'a HeaderName>, request: &HeaderMap) -> Self {
+    pub fn of_names<'a>(names: impl Iterator<Item = &'a HeaderName>, request: &Headers) -> Self {
         let mut names: Vec<_> = names.collect();
         names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
         names.dedup();
@@ -63,7 +63,7 @@ impl Selector {
     }
 
     /// Whether a request has the same values; allocates nothing.
-    pub fn matches(&self, request: &HeaderMap) -> bool {
+    pub fn matches(&self, request: &Headers) -> bool {
         self.0.iter().all(|field| match &field.value {
             None => !request.contains_key(&field.name),
             Some(value) => value.is_sent(&field.name, request),
@@ -91,14 +91,14 @@ impl Selector {
 }
 
 impl Value {
-    fn of(name: &HeaderName, request: &HeaderMap) -> Option<Self> {
+    fn of(name: &HeaderName, request: &Headers) -> Option<Self> {
         let sent = request.contains_key(name).then(|| single(request, name))?;
         let mut canonical = Vec::new();
         render(name, request, &mut |part| canonical.extend_from_slice(part));
         Some(Self { sent: sent.map(|sent| sent.as_bytes().into()), canonical: canonical.into() })
     }
 
-    fn is_sent(&self, name: &HeaderName, request: &HeaderMap) -> bool {
+    fn is_sent(&self, name: &HeaderName, request: &Headers) -> bool {
         if let (Some(sent), Some(now)) = (&self.sent, single(request, name))
             && **sent == *now.as_bytes()
         {
@@ -123,10 +123,10 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn map(name: &str, lines: &[&str]) -> HeaderMap {
+    fn map(name: &str, lines: &[&str]) -> Headers {
         let name = HeaderName::try_from(name).unwrap();
         lines.iter().map(|line| (name.clone(), HeaderValue::from_str(line).unwrap())).fold(
-            HeaderMap::new(),
+            Headers::new(),
             |mut map, (name, value)| {
                 map.append(name, value);
                 map
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn names(vary: &[&str]) -> Option<String> {
-        let selector = Selector::of(&map("vary", vary), &HeaderMap::new())?;
+        let selector = Selector::of(&map("vary", vary), &Headers::new())?;
         Some(selector.names().map(HeaderName::as_str).collect::<Vec<_>>().join(" "))
     }
 
@@ -167,7 +167,7 @@ mod tests {
         let many = |count| (0..count).map(|number| format!("F{number},F0")).collect::<Vec<_>>().join(",");
         assert!(names(&[&many(16)]).is_some());
         assert_eq!(names(&[&many(17)]), None);
-        assert!(Selector::of(&HeaderMap::new(), &HeaderMap::new()).unwrap().is_empty());
+        assert!(Selector::of(&Headers::new(), &Headers::new()).unwrap().is_empty());
     }
 
     /// A field, the lines of one request, those of another, and whether they are the same.

@@ -6,8 +6,8 @@ use super::{
     status::{Forward, Status},
     vary::Selector,
 };
-use crate::message::field;
-use http::{HeaderMap, Response, header};
+use crate::message::{Headers, Response, field};
+use http::header;
 use std::{sync::Arc, time::SystemTime};
 
 /// Held by whoever asks the worker for something whose last response was not for the cache.
@@ -19,7 +19,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(shared: &Arc<Shared>, key: CacheKey, request: &HeaderMap) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, key: CacheKey, request: &Headers) -> Self {
         let authorized = request.contains_key(header::AUTHORIZATION);
         Self { shared: shared.clone(), key, authorized }
     }
@@ -37,7 +37,7 @@ impl Watch {
 
     /// Whether such a response is stored whoever asks; in doubt it is not, and is passed on until it is forgotten.
     fn judge<B>(&self, response: &Response<B>, is_file: bool, asked_at: SystemTime) -> Result<(), Reason> {
-        let (nobody, headers) = (HeaderMap::new(), response.headers());
+        let (nobody, headers) = (Headers::new(), response.headers());
         // When it was answered is not known as exactly as where it is stored, and need not be.
         let (sent, answered) = (asked_at, asked_at);
         let asked = Asked { target: self.key.target(), headers: &nobody, sent, answered };

@@ -1,12 +1,12 @@
 //! The Age field (RFC 9111 §5.1).
 
-use super::directives::delta_seconds;
-use http::{HeaderMap, header};
+use super::{Headers, directives::delta_seconds};
+use http::header;
 
 /// How many seconds ago the worker says that the response was made or validated, at most 2^31. Of several values the first
 /// counts; 0 where there is none, or one that is no number.
-pub fn of(headers: &HeaderMap) -> u32 {
-    let lines = headers.get_all(header::AGE).iter();
+pub fn of(headers: &Headers) -> u32 {
+    let lines = headers.get_all(header::AGE);
     let mut values = lines.flat_map(|line| line.as_bytes().split(|&b| b == b',')).map(<[u8]>::trim_ascii);
     values.find(|value| !value.is_empty()).and_then(delta_seconds).unwrap_or(0)
 }

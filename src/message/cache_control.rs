@@ -2,9 +2,12 @@
 //! browsers not to revalidate what is fresh, which a cache does not do anyway: it is ignored, as all unknown directives
 //! are.
 
-use super::directives::{Directive, directives, saturate};
 use super::structured::{self, Member};
-use http::{HeaderMap, HeaderName, header};
+use super::{
+    Headers,
+    directives::{Directive, directives, saturate},
+};
+use http::{HeaderName, header};
 
 /// What a response says to caches like this one alone (RFC 9213).
 pub const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
@@ -59,10 +62,10 @@ pub struct RequestControl {
 
 impl ResponseControl {
     /// What Cache-Control says, or None if there is none.
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
+    pub fn of(headers: &Headers) -> Option<Self> {
         headers.get(header::CACHE_CONTROL)?;
         let mut control = Self::default();
-        for directive in directives(headers, header::CACHE_CONTROL) {
+        for directive in directives(headers.get_all(header::CACHE_CONTROL)) {
             match directive {
                 Some(directive) => control.add(directive),
                 None => control.no_store = true,
@@ -73,7 +76,7 @@ impl ResponseControl {
 
     /// What CDN-Cache-Control says, or None where it is absent, empty or no dictionary: then it is as if there were none
     /// (RFC 9213 §2.1).
-    pub fn targeted(headers: &HeaderMap) -> Option<Self> {
+    pub fn targeted(headers: &Headers) -> Option<Self> {
         headers.get(CDN_CACHE_CONTROL)?;
         let mut control = Self::default();
         for line in headers.get_all(CDN_CACHE_CONTROL) {
@@ -133,14 +136,14 @@ impl ResponseControl {
 
 impl RequestControl {
     /// What Cache-Control says; where there is none, `Pragma: no-cache` says the same as there (RFC 9111 §5.4).
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn of(headers: &Headers) -> Self {
         let mut control = Self::default();
         if !headers.contains_key(header::CACHE_CONTROL) {
-            let mut pragmas = directives(headers, header::PRAGMA).flatten();
+            let mut pragmas = directives(headers.get_all(header::PRAGMA)).flatten();
             control.no_cache = pragmas.any(|pragma| pragma.name() == b"no-cache");
             return control;
         }
-        for directive in directives(headers, header::CACHE_CONTROL) {
+        for directive in directives(headers.get_all(header::CACHE_CONTROL)) {
             match directive {
                 Some(directive) => control.add(directive),
                 None => control.no_store = true,
@@ -173,7 +176,7 @@ mod tests {
     type Response = ResponseControl;
     type Request = RequestControl;
 
-    fn headers(name: HeaderName, lines: &[&str]) -> HeaderMap {
+    fn headers(name: HeaderName, lines: &[&str]) -> Headers {
         lines.iter().map(|line| (name.clone(), HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
     }
 
@@ -187,7 +190,7 @@ mod tests {
 
     #[test]
     fn response_directives() {
-        assert_eq!(Response::of(&HeaderMap::new()), None);
+        assert_eq!(Response::of(&Headers::new()), None);
         let nothing = Response::default();
         let revalidate = Response { must_revalidate: true, ..age(2) };
         for (line, control) in [
@@ -298,7 +301,7 @@ mod tests {
     #[test]
     fn request_directives() {
         let nothing = Request::default();
-        assert_eq!(Request::of(&HeaderMap::new()), nothing);
+        assert_eq!(Request::of(&Headers::new()), nothing);
         for (line, control) in [
             // RFC 9111 §5.2.1
             ("", nothing),

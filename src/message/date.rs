@@ -1,7 +1,10 @@
 //! Dates (RFC 9110 §5.6.7).
 
-use super::field::{self, single};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use super::{
+    Headers,
+    field::{self, single},
+};
+use http::{HeaderName, HeaderValue};
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -30,7 +33,7 @@ pub fn parse(value: &[u8], now: SystemTime) -> Option<SystemTime> {
 }
 
 /// The date in a field, read as [`parse`] does; None if the field is absent, has several lines or is malformed.
-pub fn of(headers: &HeaderMap, name: HeaderName, now: SystemTime) -> Option<SystemTime> {
+pub fn of(headers: &Headers, name: HeaderName, now: SystemTime) -> Option<SystemTime> {
     parse(single(headers, name)?.as_bytes(), now)
 }
 
@@ -258,7 +261,7 @@ mod tests {
     #[test]
     fn one_line_only() {
         let (first, second) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:38 GMT");
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::new();
         assert_eq!(of(&headers, header::EXPIRES, at(NOW)), None);
         headers.append(header::EXPIRES, HeaderValue::from_static(first));
         assert_eq!(of(&headers, header::EXPIRES, at(NOW)), Some(at(784_111_777)));

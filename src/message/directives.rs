@@ -1,19 +1,18 @@
 //! The grammar of Cache-Control and Pragma: a list of names, some with an argument (RFC 9111 §5.2).
 
 use super::{field::number, structured::is_token_byte};
-use http::{HeaderMap, HeaderName};
+use http::HeaderValue;
 
 /// The largest number of seconds (RFC 9111 §1.2.2).
 const MAX_DELTA: u32 = 1 << 31;
 /// Length of the longest name that is known.
 const LONGEST_NAME: usize = "stale-while-revalidate".len();
 
-/// The members of all of a field's lines; None for one that cannot be read.
-pub(super) fn directives(
-    headers: &HeaderMap,
-    name: HeaderName,
-) -> impl Iterator<Item = Option<Directive<'_>>> {
-    headers.get_all(name).iter().flat_map(|line| members(line.as_bytes())).map(Directive::read)
+/// The members of all of these lines; None for one that cannot be read.
+pub(super) fn directives<'a>(
+    lines: impl Iterator<Item = &'a HeaderValue>,
+) -> impl Iterator<Item = Option<Directive<'a>>> {
+    lines.flat_map(|line| members(line.as_bytes())).map(Directive::read)
 }
 
 /// One member of the list.

@@ -3,6 +3,7 @@
 pub use super::compressible::is_compressible;
 
 use super::{
+    Headers,
     cache_control::ResponseControl,
     directives::directives,
     encoding::Encoding,
@@ -11,10 +12,7 @@ use super::{
     representation::has_body,
 };
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{self, Entry},
-};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 /// Bodies of fewer bytes than this are sent as they are: there is little to save.
 pub const SHORTEST: u64 = 1024;
@@ -54,12 +52,12 @@ pub enum Obstacle {
 /// Whether a response with this head can be sent in an encoding that the client has a say in: it has a whole body of a type
 /// that is worth it and has not been encoded, long enough where its `length` in bytes is known, and `no-transform` does not
 /// forbid it.
-pub fn is_encodable(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> bool {
+pub fn is_encodable(status: StatusCode, headers: &Headers, length: Option<u64>) -> bool {
     obstacle(status, headers, length).is_none()
 }
 
 /// What keeps a response from being encoded; the first that is found.
-pub fn obstacle(status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> Option<Obstacle> {
+pub fn obstacle(status: StatusCode, headers: &Headers, length: Option<u64>) -> Option<Obstacle> {
     let is_worth_it = |kind: &HeaderValue| is_compressible(kind.as_bytes());
     if !has_body(status) || status == StatusCode::PARTIAL_CONTENT {
         Some(Obstacle::Status)
@@ -82,11 +80,9 @@ pub fn obstacle(status: StatusCode, headers: &HeaderMap, length: Option<u64>) ->
 ///
 /// A strong entity-tag becomes weak, since the bytes are others (RFC 9110 §8.8.3.3). One that is beside the grammar stays as
 /// it is: nothing compares it strongly, and only as it is does the client's `If-None-Match` still equal it.
-pub fn encode_head(headers: &mut HeaderMap, encoding: Encoding) {
+pub fn encode_head(headers: &mut Headers, encoding: Encoding) {
     headers.insert(header::CONTENT_ENCODING, encoding.value());
-    if let Entry::Occupied(mut etags) = headers.entry(header::ETAG) {
-        etags.iter_mut().for_each(weaken);
-    }
+    headers.get_all_mut(header::ETAG).for_each(weaken);
     for name in &BOUND_TO_ENCODING {
         headers.remove(name);
     }
@@ -94,29 +90,28 @@ pub fn encode_head(headers: &mut HeaderMap, encoding: Encoding) {
 
 /// Makes a 304 that of the encoded form, if that is the one that the client has: it knows the entity-tag as a weak one alone.
 /// The worker may know it as a strong one, which would not renew what the client has stored (RFC 9111 §4.3.4).
-pub fn encode_not_modified(headers: &mut HeaderMap, request: &HeaderMap) {
+pub fn encode_not_modified(headers: &mut Headers, request: &Headers) {
     let Some(etag) = headers.get(header::ETAG).map(|etag| etag.as_bytes().trim_ascii()) else { return };
-    let tags =
-        || request.get_all(header::IF_NONE_MATCH).iter().flat_map(|line| etag::members(line.as_bytes()));
+    let tags = || request.get_all(header::IF_NONE_MATCH).flat_map(|line| etag::members(line.as_bytes()));
     if tags().any(|tag| tag != etag && weak_eq(tag, etag)) && !tags().any(|tag| tag == etag) {
-        headers.get_mut(header::ETAG).into_iter().for_each(weaken);
+        headers.get_all_mut(header::ETAG).take(1).for_each(weaken);
         add_vary(headers);
     }
 }
 
 /// Adds `Accept-Encoding` to `Vary`, behind what is there, whose lines become one. False, and nothing is changed, if it is
 /// there already, or `*`, which says it too (RFC 9110 §12.5.5).
-pub fn add_vary(headers: &mut HeaderMap) -> bool {
+pub fn add_vary(headers: &mut Headers) -> bool {
     let added = HeaderValue::from_static(VARIES_BY_ENCODING);
-    if let Entry::Vacant(vary) = headers.entry(header::VARY) {
-        vary.insert(added);
+    if !headers.contains_key(header::VARY) {
+        headers.append(header::VARY, added);
         return true;
     }
     if has_member(headers, header::VARY, "accept-encoding") || has_member(headers, header::VARY, "*") {
         return false;
     }
     let mut vary = Vec::new();
-    for line in headers.get_all(header::VARY).iter().filter(|line| !line.is_empty()) {
+    for line in headers.get_all(header::VARY).filter(|line| !line.is_empty()) {
         vary.extend_from_slice(line.as_bytes());
         vary.extend_from_slice(b", ");
     }
@@ -128,7 +123,7 @@ pub fn add_vary(headers: &mut HeaderMap) -> bool {
 }
 
 /// Takes back what an [`add_vary`] that was true has added. What was there before stays in one line; an empty line is gone.
-pub fn remove_vary(headers: &mut HeaderMap) {
+pub fn remove_vary(headers: &mut Headers) {
     let vary = headers.get(header::VARY).map(HeaderValue::as_bytes);
     match vary.and_then(|vary| vary.strip_suffix(VARIES_BY_ENCODING.as_bytes())) {
         Some([]) => _ = headers.remove(header::VARY),
@@ -142,28 +137,31 @@ pub fn remove_vary(headers: &mut HeaderMap) {
 
 /// Whether the request carries somebody's credentials: what answers it could be told from its length, byte by byte, by who
 /// makes their browser ask again and again (BREACH).
-pub fn request_concerns_auth(request: &HeaderMap) -> bool {
+pub fn request_concerns_auth(request: &Headers) -> bool {
     request.contains_key(header::COOKIE)
         || request.contains_key(header::AUTHORIZATION)
         || request.contains_key(&X_CSRF_TOKEN)
 }
 
 /// Whether the response says that it is somebody's own.
-pub fn response_concerns_auth(response: &HeaderMap) -> bool {
+pub fn response_concerns_auth(response: &Headers) -> bool {
     response.contains_key(header::SET_COOKIE)
         || ResponseControl::of(response).is_some_and(|control| control.private || control.no_store)
         || has_member(response, header::VARY, "cookie")
 }
 
 /// Whether it has a coding other than `identity`, which is none (RFC 9110 §8.4.1).
-fn is_encoded(headers: &HeaderMap) -> bool {
+fn is_encoded(headers: &Headers) -> bool {
     let is_coding = |name: &[u8]| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity");
     members(headers, header::CONTENT_ENCODING).any(is_coding)
 }
 
-/// A Cache-Control that cannot be read may say it too.
-fn forbids_transformation(headers: &HeaderMap) -> bool {
-    let mut directives = directives(headers, header::CACHE_CONTROL);
+/// A directive that cannot be read may be that one.
+fn forbids_transformation(headers: &Headers) -> bool {
+    // Most lines need not be read for that: they have no such letter.
+    let lines = headers.get_all(header::CACHE_CONTROL);
+    let mut directives =
+        directives(lines.filter(|line| memchr::memchr2(b'f', b'F', line.as_bytes()).is_some()));
     directives.any(|directive| directive.is_none_or(|directive| directive.name() == b"no-transform"))
 }
 
@@ -176,12 +174,12 @@ fn weaken(etag: &mut HeaderValue) {
 }
 
 /// Whether this is a member of a field's list, in any case.
-fn has_member(headers: &HeaderMap, name: HeaderName, member: &str) -> bool {
+fn has_member(headers: &Headers, name: HeaderName, member: &str) -> bool {
     members(headers, name).any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
 }
 
-fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-    let lines = headers.get_all(name).iter();
+fn members(headers: &Headers, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(name);
     lines.flat_map(|line| line.as_bytes().split(|&b| b == b',')).map(<[u8]>::trim_ascii)
 }
 
@@ -193,18 +191,17 @@ fn value(text: Vec<u8>) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::testing::map;
 
     const LONG: Option<u64> = Some(SHORTEST);
 
     /// The values of a field's lines.
-    fn lines(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
-        headers.get_all(name).iter().map(|line| line.to_str().unwrap()).collect()
+    fn lines(headers: &Headers, name: HeaderName) -> Vec<&str> {
+        headers.get_all(name).map(|line| line.to_str().unwrap()).collect()
     }
 
     #[test]
     fn statuses_and_lengths() {
-        let html = map(&[("content-type", "text/html")]);
+        let html = Headers::of(&[("content-type", "text/html")]);
         let is = |status: u16, length| is_encodable(StatusCode::from_u16(status).unwrap(), &html, length);
         for (status, expected) in [
             (101, false),
@@ -249,12 +246,12 @@ mod tests {
             (&[("cache-control", "x=\"no-transform")], false),
             (&[("content-type", "image/png")], false),
         ] {
-            let mut headers = map(&[("content-type", "text/html")]);
-            headers.extend(map(fields));
+            let mut headers = Headers::of(&[("content-type", "text/html")]);
+            headers.extend(Headers::of(fields));
             assert_eq!(is_encodable(StatusCode::OK, &headers, LONG), expected, "{fields:?}");
         }
-        assert!(!is_encodable(StatusCode::OK, &HeaderMap::new(), LONG), "no type");
-        let twice = map(&[("content-type", "text/html"), ("content-type", "text/html")]);
+        assert!(!is_encodable(StatusCode::OK, &Headers::new(), LONG), "no type");
+        let twice = Headers::of(&[("content-type", "text/html"), ("content-type", "text/html")]);
         assert!(!is_encodable(StatusCode::OK, &twice, LONG), "two types");
     }
 
@@ -271,8 +268,8 @@ mod tests {
             (200, ("content-encoding", "br"), LONG, Some(Encoded)),
             (200, ("cache-control", "no-transform"), LONG, Some(NoTransform)),
         ] {
-            let mut headers = map(&[("content-type", "text/html")]);
-            headers.extend(map(&[field]));
+            let mut headers = Headers::of(&[("content-type", "text/html")]);
+            headers.extend(Headers::of(&[field]));
             let status = StatusCode::from_u16(status).unwrap();
             assert_eq!(obstacle(status, &headers, length), expected, "{status} {field:?}");
         }
@@ -280,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_is_bound_to_the_bytes_goes() {
-        let mut headers = map(&[
+        let mut headers = Headers::of(&[
             ("content-type", "text/html"),
             ("content-length", "2000"),
             ("content-encoding", "identity"),
@@ -299,7 +296,7 @@ mod tests {
             ("last-modified", "x"),
             ("vary", "origin"),
         ];
-        assert_eq!(headers, map(&expected));
+        assert_eq!(headers, Headers::of(&expected));
     }
 
     /// RFC 9110 §8.8.3.
@@ -319,7 +316,7 @@ mod tests {
             (&[], &[]),
         ] {
             let fields: Vec<_> = tags.iter().map(|tag| ("etag", *tag)).collect();
-            let mut headers = map(&fields);
+            let mut headers = Headers::of(&fields);
             encode_head(&mut headers, Encoding::Gzip);
             assert_eq!(lines(&headers, header::ETAG), expected, "{tags:?}");
         }
@@ -345,7 +342,7 @@ mod tests {
             (&["Origin, *"], None, &[]),
         ] {
             let fields: Vec<_> = before.iter().map(|line| ("vary", *line)).collect();
-            let mut headers = map(&fields);
+            let mut headers = Headers::of(&fields);
             assert_eq!(add_vary(&mut headers), added.is_some(), "{before:?}");
             assert_eq!(lines(&headers, header::VARY), added.map_or(before.to_vec(), |line| vec![line]));
             if added.is_some() {
@@ -353,7 +350,7 @@ mod tests {
                 assert_eq!(lines(&headers, header::VARY), back, "{before:?}");
             }
         }
-        let mut other = map(&[("vary", "Origin")]);
+        let mut other = Headers::of(&[("vary", "Origin")]);
         remove_vary(&mut other);
         assert_eq!(lines(&other, header::VARY), ["Origin"]);
     }
@@ -367,7 +364,7 @@ mod tests {
             ("set-cookie", false),
             ("x-xsrf-token", false),
         ] {
-            assert_eq!(request_concerns_auth(&map(&[("host", "a"), (name, "")])), expected, "{name}");
+            assert_eq!(request_concerns_auth(&Headers::of(&[("host", "a"), (name, "")])), expected, "{name}");
         }
         for (name, line, expected) in [
             ("set-cookie", "a=b", true),
@@ -382,7 +379,7 @@ mod tests {
             ("vary", "Accept-Encoding", false),
             ("cookie", "a=b", false),
         ] {
-            assert_eq!(response_concerns_auth(&map(&[(name, line)])), expected, "{name}: {line}");
+            assert_eq!(response_concerns_auth(&Headers::of(&[(name, line)])), expected, "{name}: {line}");
         }
     }
 
@@ -397,9 +394,9 @@ mod tests {
             ("\"a\"", "*", "\"a\""),
             ("W/\"a\"", "W/\"a\"", "W/\"a\""),
         ] {
-            let mut headers = HeaderMap::new();
+            let mut headers = Headers::new();
             headers.insert(header::ETAG, HeaderValue::from_static(tag));
-            let request = HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(named))]);
+            let request = Headers::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(named))]);
             encode_not_modified(&mut headers, &request);
             assert_eq!(headers[header::ETAG], expected, "{named}");
             assert_eq!(headers.contains_key(header::VARY), tag != expected, "{named}");

@@ -1,7 +1,7 @@
 //! Content codings, and which of them a client wants (RFC 9110 §8.4.1, §12.5.3).
 
-use super::field::weight;
-use http::{HeaderMap, HeaderValue, header};
+use super::{Headers, field::weight};
+use http::{HeaderValue, header};
 
 /// Who lists more members than this in `Accept-Encoding` is sent bodies as they are.
 const MAX_MEMBERS: usize = 32;
@@ -26,7 +26,7 @@ pub struct Offer([Option<Encoding>; 3]);
 /// refusing it with `q=0` changes nothing, since a body that nobody may have helps nobody.
 ///
 /// Malformed members are as good as absent. Of a name that is listed several times the lowest weight counts.
-pub fn choose(request: &HeaderMap, offer: &Offer) -> Option<Encoding> {
+pub fn choose(request: &Headers, offer: &Offer) -> Option<Encoding> {
     let weights = Weights::read(request)?;
     let mut best = (None, 0);
     for encoding in offer.iter() {
@@ -119,8 +119,8 @@ struct Weights {
 
 impl Weights {
     /// `None` where the list is too long.
-    fn read(request: &HeaderMap) -> Option<Self> {
-        let lines = request.get_all(header::ACCEPT_ENCODING).iter();
+    fn read(request: &Headers) -> Option<Self> {
+        let lines = request.get_all(header::ACCEPT_ENCODING);
         let mut members = lines.flat_map(|line| line.as_bytes().split(|&b| b == b','));
         let mut weights = Self::default();
         members.by_ref().take(MAX_MEMBERS).for_each(|member| weights.add(member));
@@ -154,7 +154,7 @@ mod tests {
     use super::Encoding::{Brotli, Gzip, Zstd};
     use super::*;
 
-    fn accept(lines: &[&str]) -> HeaderMap {
+    fn accept(lines: &[&str]) -> Headers {
         let line = |line: &&str| (header::ACCEPT_ENCODING, HeaderValue::from_str(line).unwrap());
         lines.iter().map(line).collect()
     }
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn several_lines_are_one_list_and_none_is_identity() {
         let offer = Offer::new(Encoding::ALL);
-        assert_eq!(choose(&HeaderMap::new(), &offer), None);
+        assert_eq!(choose(&Headers::new(), &offer), None);
         assert_eq!(choose(&accept(&["gzip", "", "br;q=0.5, zstd;q=0"]), &offer), Some(Gzip));
         assert_eq!(choose(&accept(&["gzip;q=0.5", "identity"]), &offer), None);
         let mut request = accept(&["gzip"]);

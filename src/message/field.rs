@@ -1,10 +1,11 @@
 //! What more than one field's grammar is made of.
 
-use http::{HeaderMap, HeaderValue, header::AsHeaderName};
+use super::{Headers, headers::Name};
+use http::HeaderValue;
 
 /// The field's value if it has exactly one line.
-pub fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&HeaderValue> {
-    let mut lines = headers.get_all(name).iter();
+pub fn single(headers: &Headers, name: impl Name) -> Option<&HeaderValue> {
+    let mut lines = headers.get_all(name);
     lines.next().filter(|_| lines.next().is_none())
 }
 
@@ -39,7 +40,7 @@ mod tests {
 
     #[test]
     fn several_lines_are_no_single_value() {
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::new();
         assert_eq!(single(&headers, "a"), None);
         headers.append("a", HeaderValue::from_static("1, 2"));
         assert_eq!(single(&headers, "a").unwrap(), "1, 2");

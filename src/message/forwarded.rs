@@ -1,8 +1,8 @@
 //! Who the client is: `X-Forwarded-*`, and whom to believe about it.
 
-use super::{ConnectionInfo, Scheme, host, write};
+use super::{ConnectionInfo, Headers, Scheme, host, write};
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -84,12 +84,12 @@ pub fn shapes_url(name: &str) -> bool {
 
 /// The client's address: of a trusted peer's `X-Forwarded-For`, the right-most address that is not itself a trusted
 /// proxy's; where every peer is trusted, the left-most.
-pub fn client(headers: &HeaderMap, trust: &Trust, peer: IpAddr) -> IpAddr {
+pub fn client(headers: &Headers, trust: &Trust, peer: IpAddr) -> IpAddr {
     if !trust.covers(peer) {
         return peer;
     }
     let mut client = peer;
-    for value in headers.get_all(FOR).iter().rev() {
+    for value in headers.get_all(FOR).rev() {
         for entry in value.to_str().unwrap_or("").rsplit(',') {
             let Some(address) = parse_address(entry.trim()) else { return client };
             client = address;
@@ -103,16 +103,16 @@ pub fn client(headers: &HeaderMap, trust: &Trust, peer: IpAddr) -> IpAddr {
 
 /// Says that the visitor's URL is an encrypted one, where the connection is and nobody who is believed says otherwise. From
 /// then on such a request differs from the same one on a connection that is not, also to the cache.
-pub fn tell_scheme(headers: &mut HeaderMap, connection: &ConnectionInfo) {
+pub fn tell_scheme(headers: &mut Headers, connection: &ConnectionInfo) {
     if connection.scheme == Scheme::Https {
-        headers.entry(PROTO).or_insert(HeaderValue::from_static("https"));
+        headers.insert_if_absent(PROTO, || HeaderValue::from_static("https"));
     }
 }
 
 /// Adds `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker, where they are not there, as lines behind
 /// the header. Claims of a peer that is not trusted must be gone already (see [`is_claim`]): what is still there is believed and
 /// extended.
-pub fn extend(headers: &mut HeaderMap, added: &mut Vec<u8>, connection: &ConnectionInfo, client: IpAddr) {
+pub fn extend(headers: &mut Headers, added: &mut Vec<u8>, connection: &ConnectionInfo, client: IpAddr) {
     let peer = &connection.peer_value;
     let said = Said::by(headers);
     let is_encrypted = match said.proto {
@@ -135,7 +135,7 @@ pub fn extend(headers: &mut HeaderMap, added: &mut Vec<u8>, connection: &Connect
         write::field(added, "x-real-ip", other.as_ref().unwrap_or(peer).as_bytes());
     }
     if said.forwarded_for {
-        let chain = joined(headers.get_all(FOR).iter(), peer);
+        let chain = joined(headers.get_all(FOR), peer);
         headers.insert(FOR, chain);
     } else {
         write::field(added, "x-forwarded-for", peer.as_bytes());
@@ -157,7 +157,7 @@ struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
-    fn by(headers: &'a HeaderMap) -> Self {
+    fn by(headers: &'a Headers) -> Self {
         let mut said = Self::default();
         for (name, value) in headers {
             match name.as_str() {
@@ -202,18 +202,18 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::testing::map;
 
     const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
     /// The header as the worker gets it.
-    fn extended(mut headers: HeaderMap, connection: &ConnectionInfo, client: IpAddr) -> HeaderMap {
+    fn extended(mut headers: Headers, connection: &ConnectionInfo, client: IpAddr) -> Headers {
         let mut added = Vec::new();
         extend(&mut headers, &mut added, connection, client);
         for line in String::from_utf8(added).unwrap().lines() {
             let (name, value) = line.split_once(": ").unwrap();
             let name = HeaderName::try_from(name).unwrap();
-            assert!(headers.insert(&name, value.parse().unwrap()).is_none(), "{name} is there already");
+            assert!(!headers.contains_key(&name), "{name} is there already");
+            headers.append(name, value.parse().unwrap());
         }
         headers
     }
@@ -235,7 +235,7 @@ mod tests {
             (&https, None, "https", "443"),
             (&https, Some("http"), "http", "80"),
         ] {
-            let mut headers = map(&[("host", "a")]);
+            let mut headers = Headers::of(&[("host", "a")]);
             headers.extend(said.map(|scheme| (PROTO, HeaderValue::from_static(scheme))));
             let headers = extended(headers, connection, connection.peer);
             assert_eq!((&headers[PROTO], &headers[PORT]), (&told.parse().unwrap(), &port.parse().unwrap()));
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_request_on_an_encrypted_connection_is_another_one_to_the_cache() {
         let told = |scheme| {
-            let mut headers = map(&[("host", "a")]);
+            let mut headers = Headers::of(&[("host", "a")]);
             tell_scheme(&mut headers, &ConnectionInfo { scheme, ..connection("1.1.1.1") });
             headers.iter().any(|(name, _)| shapes_url(name.as_str()))
         };
@@ -290,7 +290,7 @@ mod tests {
             (&proxies, "10.0.0.1", "8.8.8.8:1234", "8.8.8.8"),
             (&proxies, "10.0.0.1", "", "10.0.0.1"),
         ] {
-            let headers = map(&[("x-forwarded-for", chain)]);
+            let headers = Headers::of(&[("x-forwarded-for", chain)]);
             assert_eq!(
                 client(&headers, trust, peer.parse().unwrap()).to_string(),
                 client_is,
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_a_trusted_peer_says_is_kept_and_extended() {
-        let map = map(&[
+        let map = Headers::of(&[
             ("host", "app:3000"),
             ("x-forwarded-for", "9.9.9.9"),
             ("x-forwarded-for", "8.8.8.8"),
@@ -318,10 +318,10 @@ mod tests {
 
     #[test]
     fn without_claims_the_connection_speaks() {
-        let map = map(&[("host", "example.com:8080")]);
+        let map = Headers::of(&[("host", "example.com:8080")]);
         let map = extended(map, &connection("1.1.1.1"), "1.1.1.1".parse().unwrap());
-        let set = ["for", "host", "proto", "port"]
-            .map(|name| map[format!("x-forwarded-{name}")].to_str().unwrap().to_owned());
+        let set = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port"]
+            .map(|name| map[name].to_str().unwrap().to_owned());
         assert_eq!(set, ["1.1.1.1", "example.com:8080", "http", "8080"]);
         assert_eq!(map["x-real-ip"], "1.1.1.1");
     }

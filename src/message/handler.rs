@@ -1,8 +1,7 @@
 //! The seam between the server, which has requests, and the proxy, which answers them.
 
-use super::{ConnectionInfo, Incoming, Prepared, Refused};
+use super::{ConnectionInfo, Incoming, Prepared, Refused, Request, Response};
 use bytes::Bytes;
-use http::{Request, Response};
 use http_body::Body;
 use std::{error::Error, future::Future, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};

@@ -2,12 +2,12 @@
 //! two readers, is refused here, on the raw bytes, before the HTTP library makes the best of it.
 
 use super::{
-    Refusal, host,
+    Headers, Refusal, Request, host,
     places::Places,
     request_line::{self, RequestLine},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
+use http::{Method, StatusCode, Uri, Version};
 
 /// Longest request line in bytes; longer ones get 414.
 pub const MAX_REQUEST_LINE: usize = 16 * 1024;
@@ -95,7 +95,7 @@ pub fn read(bytes: &[u8], places: &mut Places) -> Result<Option<Head>, Refusal> 
 ///
 /// # Errors
 /// As those of [`read`], but for `Host`, which there may be none of here.
-pub(super) fn check_fields(map: &HeaderMap, mut size: usize) -> Result<(), Refusal> {
+pub(super) fn check_fields(map: &Headers, mut size: usize) -> Result<(), Refusal> {
     if map.len() > MAX_FIELDS {
         return Err(MANY_FIELDS);
     }

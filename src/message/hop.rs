@@ -1,44 +1,32 @@
 //! Hop-by-hop header fields (RFC 9110 §7.6.1): they concern one connection and are not passed on.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use super::Headers;
+use http::{HeaderName, HeaderValue, header};
 
 /// Removes the hop-by-hop fields, those that `Connection` names, and those for which `also` is true, in one pass; the
 /// others keep their order.
 ///
 /// `Trailer` stays: it announces fields that are passed on. `TE` stays as `trailers`, the only value a proxy may
 /// pass on, which allows the worker to send trailers.
-pub fn remove(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
+pub fn remove(headers: &mut Headers, also: impl Fn(&str) -> bool) {
     if concerns(headers, &also) {
         take_out(headers, also);
     }
 }
 
 /// Whether [`remove`] has anything to remove.
-pub fn concerns(headers: &HeaderMap, also: impl Fn(&str) -> bool) -> bool {
+pub fn concerns(headers: &Headers, also: impl Fn(&str) -> bool) -> bool {
     headers.keys().any(|name| is_hop_by_hop(name.as_str()) || also(name.as_str()))
 }
 
 /// What [`remove`] does where it [`concerns`] the header.
-pub fn take_out(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
+pub fn take_out(headers: &mut Headers, also: impl Fn(&str) -> bool) {
     let trailers = headers.get(header::TE).is_some_and(|te| lists(te, "trailers"));
     let named = connection_options(headers);
-    retain(headers, |name| !is_hop_by_hop(name.as_str()) && !also(name.as_str()) && !named.contains(name));
+    headers.retain(|name| !is_hop_by_hop(name.as_str()) && !also(name.as_str()) && !named.contains(name));
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-}
-
-/// Keeps the fields for which `keep` is true, in their order. (`HeaderMap::remove` moves the last field into the gap.)
-pub fn retain(headers: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
-    let mut name = None;
-    let mut kept = HeaderMap::with_capacity(headers.capacity());
-    for (next, value) in std::mem::take(headers) {
-        name = next.or(name);
-        if let Some(name) = name.as_ref().filter(|name| keep(name)) {
-            kept.append(name, value);
-        }
-    }
-    *headers = kept;
 }
 
 /// Whether a header's comma-separated values contain this token, in any case.
@@ -48,8 +36,8 @@ pub fn lists(value: &HeaderValue, token: &str) -> bool {
 
 /// The fields that `Connection` names, that are there, and that can be removed that way. Only what is there counts: every
 /// other field is compared with all of these, and a list can name thousands.
-fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
-    let options = headers.get_all(header::CONNECTION).iter().flat_map(tokens);
+fn connection_options(headers: &Headers) -> Vec<HeaderName> {
+    let options = headers.get_all(header::CONNECTION).flat_map(tokens);
     let mut named = Vec::new();
     for name in options.filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok()) {
         if headers.contains_key(&name) && !is_for_everybody(name.as_str()) && !named.contains(&name) {
@@ -99,10 +87,9 @@ fn is_hop_by_hop(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::testing::map;
 
     fn remaining(fields: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
-        let mut headers = map(fields);
+        let mut headers = Headers::of(fields);
         remove(&mut headers, |name| name == "x-also");
         headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_string())).collect()
     }

@@ -4,14 +4,15 @@
 //! than announced) never comes this far: the library resets such a stream.
 
 use super::{
-    Refusal, Refused,
+    Headers, Refusal, Refused,
     head::{self, LONG_LINE, MAX_REQUEST_LINE},
-    hop, host, request_line,
+    host,
+    request::Parts,
+    request_line,
 };
 use bytes::BytesMut;
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode, Uri, header,
-    request::Parts,
+    HeaderValue, Method, StatusCode, Uri, header,
     uri::{self, PathAndQuery},
 };
 use hyper::ext::Protocol;
@@ -52,15 +53,15 @@ pub fn refused(head: &Parts, refusal: Refusal) -> Refused {
 }
 
 /// The response to an extended CONNECT whose request to switch was granted (RFC 8441 §5), from the 101.
-pub fn open(headers: &mut HeaderMap) {
+pub fn open(headers: &mut Headers) {
     let gone = [header::CONNECTION, header::UPGRADE, header::SEC_WEBSOCKET_ACCEPT];
-    hop::retain(headers, |name| !gone.contains(name));
+    headers.retain(|name| !gone.contains(name));
 }
 
 /// Removes the fields that only HTTP/1 has (RFC 9113 §8.2.2).
-pub fn undress(headers: &mut HeaderMap) {
+pub fn undress(headers: &mut Headers) {
     if headers.keys().any(is_for_http_1) {
-        hop::retain(headers, |name| !is_for_http_1(name));
+        headers.retain(|name| !is_for_http_1(name));
     }
 }
 
@@ -81,7 +82,7 @@ fn become_upgrade(head: &mut Parts, protocol: &Protocol) -> Result<(), Refusal> 
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_KEY, websocket_key());
-    headers.entry(header::SEC_WEBSOCKET_VERSION).or_insert(HeaderValue::from_static("13"));
+    headers.insert_if_absent(header::SEC_WEBSOCKET_VERSION, || HeaderValue::from_static("13"));
     Ok(())
 }
 
@@ -96,8 +97,8 @@ fn websocket_key() -> HeaderValue {
 }
 
 /// RFC 9113 §8.2.3: what compresses better in pieces is one line again.
-fn join_cookies(headers: &mut HeaderMap) {
-    let mut crumbs = headers.get_all(header::COOKIE).iter();
+fn join_cookies(headers: &mut Headers) {
+    let mut crumbs = headers.get_all(header::COOKIE);
     let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else { return };
     let mut cookie = BytesMut::from(first.as_bytes());
     for crumb in [second].into_iter().chain(crumbs) {
@@ -138,26 +139,26 @@ fn settle_host(head: &mut Parts) -> Result<(), Refusal> {
 
 /// The library can send no 100 on HTTP/2. A client that waits for it sends its body after a while all the same; the worker
 /// would only hold it up a second time.
-fn expect_nothing(headers: &mut HeaderMap) -> Result<(), Refusal> {
+fn expect_nothing(headers: &mut Headers) -> Result<(), Refusal> {
     let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if !headers.get_all(header::EXPECT).iter().all(known) {
+    if !headers.get_all(header::EXPECT).all(known) {
         return Err(Refusal::new(StatusCode::EXPECTATION_FAILED, "unknown expectation"));
     }
-    hop::retain(headers, |name| *name != header::EXPECT);
+    headers.retain(|name| *name != header::EXPECT);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Request;
+    use crate::message::Request;
 
     fn head(method: &str, uri: &str, fields: &[(&str, &str)]) -> Parts {
-        let mut request = Request::builder().method(method).uri(uri);
+        let mut request = http::Request::builder().method(method).uri(uri);
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        request.body(()).unwrap().into_parts().0
+        Request::from(request.body(()).unwrap()).into_parts().0
     }
 
     fn status_of(method: &str, uri: &str, fields: &[(&str, &str)]) -> u16 {

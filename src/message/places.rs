@@ -1,8 +1,8 @@
 //! Where the fields of a header are in the bytes that they were read from.
 
-use super::head::MAX_FIELDS;
+use super::{Headers, head::MAX_FIELDS};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 /// Room for as many fields more, which are added on a message's way.
 const OURS: usize = 6;
@@ -40,7 +40,7 @@ impl Places {
     }
 
     /// Puts the fields in the place of what is in `headers`. Their values stay where they are, in one piece of memory.
-    pub fn put_into(&self, headers: &mut HeaderMap, bytes: &Bytes) -> Result<(), NoFields> {
+    pub fn put_into(&self, headers: &mut Headers, bytes: &Bytes) -> Result<(), NoFields> {
         headers.clear();
         headers.reserve(self.count + OURS);
         for [name, name_length, value, value_length] in &self.places[..self.count] {

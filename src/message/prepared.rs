@@ -1,10 +1,10 @@
-//! The header of a response that lies ready. What all responses from one stored response have in common is made once, as a map
-//! and as the lines that HTTP/1 sends; what changes with time is added to it.
+//! The header of a response that lies ready. What all responses from one stored response have in common is made once, as the
+//! lines that HTTP/1 sends; what changes with time is added to it.
 
-use super::write;
+use super::{Headers, write};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use std::{mem, sync::Arc};
+use http::{HeaderName, HeaderValue, header};
+use std::sync::Arc;
 
 /// RFC 9211.
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -15,12 +15,12 @@ const TTL: &str = "; ttl=";
 /// Room for that, and for any number behind it.
 const LONGEST: usize = HIT.len() + TTL.len() + 20;
 
-/// Fields that do not change: as a map, and as lines.
+/// Fields that do not change, and the lines that they are. All memory for their values is that of the lines.
 #[derive(Debug)]
 pub struct Fields {
-    map: HeaderMap,
+    headers: Headers,
     lines: Bytes,
-    /// `Content-Type`, which the log names: where it is in the lines, so that nothing else need be looked at for it.
+    /// `Content-Type`, which the log names: so that nothing else need be looked at for it.
     kind: Option<HeaderValue>,
     is_relayed: bool,
     is_dated: bool,
@@ -46,33 +46,35 @@ pub struct Prepared {
 
 impl Fields {
     /// `Age` and `Cache-Status` are no lines, but for the `Cache-Status` of caches nearer to the origin, where it
-    /// `is_relayed`. In the map they may keep a place for what is said of them later.
-    pub fn new(map: HeaderMap, is_relayed: bool) -> Self {
-        let is_line =
-            |(name, _): &(&HeaderName, _)| **name != header::AGE && (is_relayed || **name != CACHE_STATUS);
+    /// `is_relayed`. Among the fields they may keep a place for what is said of them later.
+    pub fn new(mut headers: Headers, is_relayed: bool) -> Self {
+        let is_line = |name: &HeaderName| is_line(name, is_relayed);
+        let size =
+            |(name, value): (&HeaderName, &HeaderValue)| write::field_size(name.as_str(), value.as_bytes());
         // In one piece from the start: a cache that is full would be left with the holes of what was enlarged and cut off.
-        let sizes = map
-            .iter()
-            .filter(is_line)
-            .map(|(name, value)| write::field_size(name.as_str(), value.as_bytes()));
-        let mut lines = Vec::with_capacity(sizes.sum());
-        let mut kind = None;
-        for (name, value) in map.iter().filter(is_line) {
+        let mut lines = Vec::with_capacity(headers.iter().filter(|(name, _)| is_line(name)).map(size).sum());
+        for (name, value) in headers.iter().filter(|(name, _)| is_line(name)) {
             write::field(&mut lines, name.as_str(), value.as_bytes());
-            if *name == header::CONTENT_TYPE {
-                let end = lines.len() - b"\r\n".len();
-                kind.get_or_insert(end - value.len()..end);
-            }
         }
         let lines = Bytes::from(lines);
-        let kind = kind.and_then(|range| HeaderValue::from_maybe_shared(lines.slice(range)).ok());
-        let is_dated = map.contains_key(header::DATE);
-        Self { map, lines, kind, is_relayed, is_dated }
+        headers.shrink_to_fit();
+        let mut at = 0;
+        for (name, value) in headers.iter_mut().filter(|(name, _)| is_line(name)) {
+            at += size((name, value));
+            let end = at - b"\r\n".len();
+            // What was a value is one.
+            if let Ok(moved) = HeaderValue::from_maybe_shared(lines.slice(end - value.len()..end)) {
+                *value = moved;
+            }
+        }
+        let kind = headers.get(header::CONTENT_TYPE).cloned();
+        let is_dated = headers.contains_key(header::DATE);
+        Self { headers, lines, kind, is_relayed, is_dated }
     }
 
-    /// As a map.
-    pub fn map(&self) -> &HeaderMap {
-        &self.map
+    /// One by one.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
     }
 
     /// As lines.
@@ -92,15 +94,11 @@ impl Fields {
 }
 
 impl Aged {
-    /// Puts it into a map made from the fields.
-    fn put_into(&self, headers: &mut HeaderMap, is_relayed: bool) {
-        headers.insert(header::AGE, HeaderValue::from(self.age));
+    fn status(&self) -> HeaderValue {
         let mut text = Vec::with_capacity(LONGEST);
         self.write_status(&mut text);
         // It is plain text.
-        if let Ok(status) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
-            put_status(headers, status, is_relayed);
-        }
+        HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static(HIT))
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -114,15 +112,6 @@ impl Aged {
         out.extend_from_slice(HIT.as_bytes());
         out.extend_from_slice(TTL.as_bytes());
         out.extend_from_slice(itoa::Buffer::new().format(self.ttl).as_bytes());
-    }
-}
-
-/// Puts what this cache says into a map made from such fields, behind what caches nearer to the origin have said.
-pub fn put_status(headers: &mut HeaderMap, status: HeaderValue, is_relayed: bool) {
-    if is_relayed {
-        headers.append(CACHE_STATUS, status);
-    } else {
-        headers.insert(CACHE_STATUS, status);
     }
 }
 
@@ -140,35 +129,38 @@ impl Prepared {
         self.fields.is_dated
     }
 
-    /// Puts it in front of fields that it does not have itself.
-    pub fn put_into(&self, headers: &mut HeaderMap) {
-        let own = mem::replace(headers, self.fields.map.clone());
-        if let Some(aged) = &self.aged {
-            aged.put_into(headers, self.fields.is_relayed);
+    /// Hands out the same as fields, one by one.
+    pub fn spell_out(&self, mut put: impl FnMut(HeaderName, HeaderValue)) {
+        let Fields { headers, is_relayed, .. } = &*self.fields;
+        for (name, value) in headers.iter().filter(|(name, _)| is_line(name, *is_relayed)) {
+            put(name.clone(), value.clone());
         }
-        headers.extend(own);
+        if let Some(aged) = &self.aged {
+            put(header::AGE, HeaderValue::from(aged.age));
+            put(CACHE_STATUS, aged.status());
+        }
     }
+}
+
+/// Whether a field never changes, or is said by caches nearer to the origin, too.
+fn is_line(name: &HeaderName, is_relayed: bool) -> bool {
+    *name != header::AGE && (is_relayed || *name != CACHE_STATUS)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing::map, *};
+    use super::*;
 
     const PLACES: [(&str, &str); 2] = [("age", "0"), ("cache-status", "thrust")];
     const AGED: Aged = Aged { age: 7, ttl: 53 };
 
-    /// As lines, and as what a map has in order.
+    /// As lines, and one by one, both in order.
     fn both(fields: &[(&'static str, &'static str)], is_relayed: bool, aged: Option<Aged>) -> [String; 2] {
-        let prepared = Prepared { fields: Arc::new(Fields::new(map(fields), is_relayed)), aged };
-        let (mut lines, mut headers) = (Vec::new(), map(&[("x-own", "1")]));
+        let prepared = Prepared { fields: Arc::new(Fields::new(Headers::of(fields), is_relayed)), aged };
+        let (mut lines, mut from_fields) = (Vec::new(), Vec::new());
         prepared.write(&mut lines);
-        prepared.put_into(&mut headers);
-        assert_eq!(headers.remove("x-own").unwrap(), "1");
-        let mut from_map = Vec::new();
-        for (name, value) in &headers {
-            write::field(&mut from_map, name.as_str(), value.as_bytes());
-        }
-        [lines, from_map].map(|text| {
+        prepared.spell_out(|name, value| write::field(&mut from_fields, name.as_str(), value.as_bytes()));
+        [lines, from_fields].map(|text| {
             let mut lines: Vec<_> = str::from_utf8(&text).unwrap().lines().collect();
             lines.sort_unstable();
             lines.join(" | ")
@@ -176,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_map_say_the_same() {
+    fn lines_and_fields_say_the_same() {
         const FIELDS: [(&str, &str); 3] = [("date", "x"), ("link", "a"), ("link", "b")];
         let aged = [&FIELDS[..], &PLACES].concat();
         for (fields, is_relayed, told, expected) in [
@@ -200,9 +192,21 @@ mod tests {
     }
 
     #[test]
+    fn all_values_are_in_the_lines() {
+        let fields =
+            Fields::new(Headers::of(&[("a", "1"), ("age", "0"), ("link", "b, c"), ("a", "")]), false);
+        assert_eq!(fields.lines(), b"a: 1\r\nlink: b, c\r\na: \r\n");
+        let lines = fields.lines().as_ptr_range();
+        for (name, value) in fields.headers().iter().filter(|(name, _)| **name != header::AGE) {
+            assert!(lines.contains(&value.as_bytes().as_ptr()), "{name}: {value:?}");
+        }
+        assert_eq!(fields.headers(), &Headers::of(&[("a", "1"), ("a", ""), ("age", "0"), ("link", "b, c")]));
+    }
+
+    #[test]
     fn a_date_is_noticed() {
         for (fields, is_dated) in [(&[("date", "x")][..], true), (&PLACES, false)] {
-            let fields = Arc::new(Fields::new(map(fields), false));
+            let fields = Arc::new(Fields::new(Headers::of(fields), false));
             assert_eq!(Prepared { fields, aged: None }.is_dated(), is_dated);
         }
     }
@@ -217,7 +221,7 @@ mod tests {
             (&[("content-type", "")], Some("")),
             (&PLACES, None),
         ] {
-            let fields = Fields::new(map(fields), false);
+            let fields = Fields::new(Headers::of(fields), false);
             assert_eq!(fields.kind().map(|kind| kind.to_str().unwrap()), kind);
         }
     }

@@ -1,11 +1,11 @@
 //! Range requests (RFC 9110 §14): which bytes of a body are asked for.
 
 use super::{
-    date,
+    Headers, date,
     etag::strong_eq,
     field::{number, single},
 };
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use std::{
     ops::Range,
     time::{Duration, SystemTime},
@@ -34,7 +34,7 @@ const MAX_RANGES: usize = 16;
 /// does not hold, or for an empty body (§14.2 allows it, and no Content-Range could describe the bytes). Ranges that
 /// overlap or adjoin are sent as one, in the place of the first (§15.3.7.2), so nobody can ask for more bytes than there
 /// are.
-pub fn select(request: &HeaderMap, response: &HeaderMap, length: u64, now: SystemTime) -> Selection {
+pub fn select(request: &Headers, response: &Headers, length: u64, now: SystemTime) -> Selection {
     let Some(range) = single(request, header::RANGE) else { return Selection::Whole };
     if length == 0 || !if_range_holds(request, response, now) {
         return Selection::Whole;
@@ -59,7 +59,7 @@ pub fn unsatisfied(length: u64) -> HeaderValue {
 
 /// Whether there is no `If-Range`, or it names the very response (RFC 9110 §13.1.5): the same strong entity-tag, or the
 /// same date.
-fn if_range_holds(request: &HeaderMap, response: &HeaderMap, now: SystemTime) -> bool {
+fn if_range_holds(request: &Headers, response: &Headers, now: SystemTime) -> bool {
     if !request.contains_key(header::IF_RANGE) {
         return true;
     }
@@ -71,7 +71,7 @@ fn if_range_holds(request: &HeaderMap, response: &HeaderMap, now: SystemTime) ->
 
 /// Whether this is the response's modification date, and a strong validator: what is sent within the second in which it
 /// was modified may be modified again in it (RFC 9110 §8.8.2.2). The worker's clock is behind both dates.
-fn is_strong_date(validator: &HeaderValue, response: &HeaderMap, now: SystemTime) -> bool {
+fn is_strong_date(validator: &HeaderValue, response: &Headers, now: SystemTime) -> bool {
     let date = |value: &HeaderValue| date::parse(value.as_bytes(), now);
     let Some(modified) = response.get(header::LAST_MODIFIED).and_then(date) else { return false };
     let settled = |sent| date(sent).is_some_and(|sent| sent >= modified + Duration::from_secs(1));
@@ -152,11 +152,10 @@ pub(super) fn value(text: String) -> HeaderValue {
 mod tests {
     use super::Selection::{One, Several, Unsatisfiable, Whole};
     use super::*;
-    use crate::message::testing::map;
 
     fn selected(range: &str, length: u64) -> Selection {
-        let request = HeaderMap::from_iter([(header::RANGE, range.parse().unwrap())]);
-        select(&request, &HeaderMap::new(), length, SystemTime::now())
+        let request = Headers::from_iter([(header::RANGE, range.parse().unwrap())]);
+        select(&request, &Headers::new(), length, SystemTime::now())
     }
 
     /// RFC 9110 §14.1.2, §14.2.
@@ -220,9 +219,9 @@ mod tests {
         ] {
             assert_eq!(selected(range, 10), Whole, "{range:?}");
         }
-        let twice = map(&[("range", "bytes=0-1"), ("range", "bytes=2-3")]);
-        assert_eq!(select(&twice, &HeaderMap::new(), 10, SystemTime::now()), Whole);
-        assert_eq!(select(&HeaderMap::new(), &HeaderMap::new(), 10, SystemTime::now()), Whole);
+        let twice = Headers::of(&[("range", "bytes=0-1"), ("range", "bytes=2-3")]);
+        assert_eq!(select(&twice, &Headers::new(), 10, SystemTime::now()), Whole);
+        assert_eq!(select(&Headers::new(), &Headers::new(), 10, SystemTime::now()), Whole);
     }
 
     /// RFC 9110 §14.2.
@@ -320,16 +319,16 @@ mod tests {
             (MODIFIED, &[("date", MODIFIED)], false),
             ("x", &[("last-modified", "x")], false),
         ] {
-            let request = map(&[("range", "bytes=0-1"), ("if-range", if_range)]);
+            let request = Headers::of(&[("range", "bytes=0-1"), ("if-range", if_range)]);
             let expected = if holds { One(0..2) } else { Whole };
             assert_eq!(
-                select(&request, &map(response), 10, SystemTime::now()),
+                select(&request, &Headers::of(response), 10, SystemTime::now()),
                 expected,
                 "{if_range} {response:?}"
             );
         }
-        let twice = map(&[("range", "bytes=0-1"), ("if-range", "\"a\""), ("if-range", "\"a\"")]);
-        assert_eq!(select(&twice, &map(&[("etag", "\"a\"")]), 10, SystemTime::now()), Whole);
+        let twice = Headers::of(&[("range", "bytes=0-1"), ("if-range", "\"a\""), ("if-range", "\"a\"")]);
+        assert_eq!(select(&twice, &Headers::of(&[("etag", "\"a\"")]), 10, SystemTime::now()), Whole);
     }
 
     /// RFC 9110 §14.4.

@@ -1,12 +1,13 @@
 //! A whole response as the answer to a request: all of it, a part, or only its confirmation.
 
 use super::{
+    Headers, Response,
     byteranges::Multipart,
     cache_control::CDN_CACHE_CONTROL,
     conditional,
     range::{self, Selection},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use std::{ops::Range, time::SystemTime};
 
 /// Whether a response with this status comes with a body, where the method allows it (RFC 9110 §6.4.1, §15.3.6).
@@ -32,9 +33,9 @@ pub enum Extent {
 /// bytes is at hand, in the order of RFC 9110 §13.2.2: preconditions, then ranges. Neither applies but to a 200 (§13.2.1,
 /// §14.2).
 pub fn answer(
-    (status, headers): (StatusCode, &HeaderMap),
+    (status, headers): (StatusCode, &Headers),
     length: u64,
-    (method, request): (&Method, &HeaderMap),
+    (method, request): (&Method, &Headers),
     now: SystemTime,
 ) -> Response<Extent> {
     let mut response = if status != StatusCode::OK || conditional::is_plain(request) {
@@ -55,18 +56,18 @@ pub fn answer(
 }
 
 /// The 304 that a response with these fields would be, did the client have it already (RFC 9110 §15.4.5).
-pub fn not_modified(headers: &HeaderMap) -> Response<Extent> {
+pub fn not_modified(headers: &Headers) -> Response<Extent> {
     respond(StatusCode::NOT_MODIFIED, without_body(headers), Extent::Nothing)
 }
 
-fn respond(status: StatusCode, headers: HeaderMap, extent: Extent) -> Response<Extent> {
+fn respond(status: StatusCode, headers: Headers, extent: Extent) -> Response<Extent> {
     let mut response = Response::new(extent);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
 }
 
-fn in_part(headers: &HeaderMap, length: u64, request: &HeaderMap, now: SystemTime) -> Response<Extent> {
+fn in_part(headers: &Headers, length: u64, request: &Headers, now: SystemTime) -> Response<Extent> {
     match range::select(request, headers, length, now) {
         Selection::Whole => respond(StatusCode::OK, headers.clone(), Extent::Whole),
         Selection::One(range) => {
@@ -88,7 +89,7 @@ fn in_part(headers: &HeaderMap, length: u64, request: &HeaderMap, now: SystemTim
 
 /// The response, but for its body. What is said of that is not true of the refusal to send it, nor what is said of storing:
 /// an empty body is in no encoding.
-fn refuse(status: StatusCode, headers: &HeaderMap) -> Response<Extent> {
+fn refuse(status: StatusCode, headers: &Headers) -> Response<Extent> {
     let mut headers = without_body(headers);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.remove(header::EXPIRES);
@@ -97,8 +98,8 @@ fn refuse(status: StatusCode, headers: &HeaderMap) -> Response<Extent> {
 }
 
 /// The fields that do not describe the body.
-fn without_body(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(headers.keys_len());
+fn without_body(headers: &Headers) -> Headers {
+    let mut kept = Headers::with_capacity(headers.len());
     for (name, value) in headers.iter().filter(|(name, _)| conditional::is_kept_in_304(name)) {
         kept.append(name, value.clone());
     }
@@ -106,7 +107,7 @@ fn without_body(headers: &HeaderMap) -> HeaderMap {
 }
 
 /// The fields, with one of them as it is here.
-fn with(headers: &HeaderMap, name: HeaderName, value: HeaderValue) -> HeaderMap {
+fn with(headers: &Headers, name: HeaderName, value: HeaderValue) -> Headers {
     let mut headers = headers.clone();
     headers.insert(name, value);
     headers
@@ -122,15 +123,15 @@ fn leave_body_out(response: &mut Response<Extent>, length: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing::map, *};
+    use super::*;
 
     const MODIFIED: &str = "Sat, 21 Nov 2026 09:00:00 GMT";
     const EARLIER: &str = "Sat, 21 Nov 2026 08:59:59 GMT";
     const LENGTH: u64 = 10;
 
     /// What is said of a response with a body of ten bytes.
-    fn stored() -> HeaderMap {
-        map(&[
+    fn stored() -> Headers {
+        Headers::of(&[
             ("cache-control", "max-age=60"),
             ("cdn-cache-control", "max-age=90"),
             ("expires", "0"),
@@ -149,7 +150,7 @@ mod tests {
 
     fn ask(status: u16, method: &Method, request: &[(&'static str, &'static str)]) -> Response<Extent> {
         let (status, headers) = (StatusCode::from_u16(status).unwrap(), stored());
-        answer((status, &headers), LENGTH, (method, &map(request)), SystemTime::now())
+        answer((status, &headers), LENGTH, (method, &Headers::of(request)), SystemTime::now())
     }
 
     /// The status, and what of the body is sent: the word for it, or positions as `Content-Range` has them.
@@ -167,12 +168,12 @@ mod tests {
     }
 
     /// The names of the stored fields that a response has not, and those of its fields that are new or others.
-    fn changes(response: &Response<Extent>) -> (String, HeaderMap) {
+    fn changes(response: &Response<Extent>) -> (String, Headers) {
         let (before, mut after) = (stored(), response.headers().clone());
         let gone = before.keys().filter(|name| !after.contains_key(*name)).map(HeaderName::as_str);
         let gone = gone.collect::<Vec<_>>().join(" ");
         for name in before.keys() {
-            if before.get_all(name) == after.get_all(name) {
+            if before.get_all(name).eq(after.get_all(name)) {
                 after.remove(name);
             }
         }
@@ -286,7 +287,7 @@ mod tests {
         ] {
             let response = ask(200, &Method::GET, &[request]);
             assert_eq!(response.status().as_u16(), status, "{section}");
-            assert_eq!(changes(&response), (gone.to_owned(), map(new)), "{section}");
+            assert_eq!(changes(&response), (gone.to_owned(), Headers::of(new)), "{section}");
         }
     }
 

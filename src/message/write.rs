@@ -1,6 +1,6 @@
 //! Parts of messages of HTTP/1 as they are written (RFC 9112 §5, §7.1).
 
-use http::HeaderMap;
+use super::Headers;
 use std::io::Write as _;
 
 /// A field's line.
@@ -29,7 +29,7 @@ pub fn chunk_size(out: &mut Vec<u8>, size: usize) {
 }
 
 /// The end of a chunked body.
-pub fn last_chunk(out: &mut Vec<u8>, trailers: &HeaderMap) {
+pub fn last_chunk(out: &mut Vec<u8>, trailers: &Headers) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers {
         field(out, name.as_str(), value.as_bytes());

@@ -1,8 +1,9 @@
 //! What is known of one finished request.
 
+use crate::message::Request;
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Uri, Version, header,
+    HeaderValue, Method, Uri, Version, header,
     uri::{Authority, PathAndQuery},
 };
 use std::{
@@ -192,8 +193,8 @@ mod tests {
 
     #[test]
     fn the_request_half_comes_from_the_request() {
-        let request = Request::post("/a").header("host", "example.com").header("x-request-id", "7");
-        let request = request.body(Full::new(Bytes::from_static(b"four"))).unwrap();
+        let request = http::Request::post("/a").header("host", "example.com").header("x-request-id", "7");
+        let request = request.body(Full::new(Bytes::from_static(b"four"))).unwrap().into();
         let record = record(&request);
         assert_eq!(record.method, Some(Method::POST));
         assert_eq!(record.version, Some(Version::HTTP_11));

@@ -2,8 +2,8 @@
 //! [`message::head`](crate::message::head).
 
 use super::{Options, failure::Failure};
-use crate::message::{BodyError, ConnectionInfo, Refusal, Scheme, host};
-use http::{HeaderMap, Request, StatusCode, header};
+use crate::message::{BodyError, ConnectionInfo, Headers, Refusal, Request, Scheme, host};
+use http::{StatusCode, header};
 use http_body::Body;
 
 /// Refuses what is ambiguous, too large, or expects what we do not do.
@@ -51,6 +51,6 @@ fn authority_agrees<B>(request: &Request<B>) -> bool {
 }
 
 /// RFC 9110 §10.1.1.
-fn expectation_is_known(headers: &HeaderMap) -> bool {
-    headers.get_all(header::EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+fn expectation_is_known(headers: &Headers) -> bool {
+    headers.get_all(header::EXPECT).all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }

@@ -1,8 +1,9 @@
 //! The response as the client gets it.
 
 use super::{body::Source, exchange::Exchange};
+use crate::message::Response;
 use crate::{cache::Status, message::hop, upstream::UpstreamError};
-use http::{Response, StatusCode, Version};
+use http::{StatusCode, Version};
 
 /// A worker may switch to another protocol only if somebody has asked for one (RFC 9110 §15.2.2).
 pub(super) fn stay(status: StatusCode) -> Result<(), UpstreamError> {

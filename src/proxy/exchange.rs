@@ -5,6 +5,7 @@ use super::{
     explain::Trace,
     failure::Failure,
 };
+use crate::message::{Headers, Request, Response};
 use crate::{
     cache::{self, Reason},
     message::{BodyError, ConnectionInfo, Prepared, Refused, Reply, Tunnel, head::has_no_body, request_line},
@@ -12,7 +13,7 @@ use crate::{
     upstream::Switched,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use http_body::Body as _;
 use std::{
     net::IpAddr,
@@ -52,15 +53,15 @@ impl From<Response<Source>> for Answer {
 impl Answer {
     /// Adds a field, unless there is one of that name.
     pub(super) fn add(&mut self, name: HeaderName, value: &HeaderValue) {
-        if self.prepared.as_ref().is_none_or(|prepared| !prepared.fields.map().contains_key(&name)) {
-            self.response.headers_mut().entry(name).or_insert_with(|| value.clone());
+        if self.prepared.as_ref().is_none_or(|prepared| !prepared.fields.headers().contains_key(&name)) {
+            self.response.headers_mut().insert_if_absent(name, || value.clone());
         }
     }
 
-    /// The whole header as a map.
+    /// With the whole header one field by one.
     pub(super) fn spelled_out(mut self) -> Self {
         if let Some(prepared) = self.prepared.take() {
-            prepared.put_into(self.response.headers_mut());
+            prepared.spell_out(|name, value| self.response.headers_mut().append(name, value));
         }
         self
     }
@@ -251,7 +252,7 @@ impl Drop for Exchange {
 }
 
 impl Html {
-    fn of(headers: &HeaderMap) -> Self {
+    fn of(headers: &Headers) -> Self {
         let accept = headers.get(header::ACCEPT).map_or("*/*", |value| value.to_str().unwrap_or(""));
         if accept.contains("text/html") {
             Html::Wanted

@@ -10,12 +10,13 @@ mod reasons;
 mod text;
 
 use super::{Proxy, body::Source, exchange::Answer, failure::Failure};
+use crate::message::{Headers, Request, Response};
 use crate::{
     cache::{Entry, Status},
     message::{ConnectionInfo, forwarded},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use http_body::Body;
 use std::{
     path::{Path, PathBuf},
@@ -42,7 +43,7 @@ pub(super) struct Trace {
     method: Method,
     uri: Uri,
     /// The request's fields, without those that stay here.
-    headers: HeaderMap,
+    headers: Headers,
     cache: Option<Status>,
     is_public: bool,
     found: Option<Found>,
@@ -52,7 +53,7 @@ pub(super) struct Trace {
 /// The response before the form is chosen in which it leaves.
 enum Found {
     /// The worker's, or a file of the public folder.
-    Response { status: StatusCode, headers: HeaderMap, length: Option<u64>, file: Option<PathBuf> },
+    Response { status: StatusCode, headers: Headers, length: Option<u64>, file: Option<PathBuf> },
     /// What is stored.
     Entry(Arc<Entry>),
 }
@@ -60,7 +61,7 @@ enum Found {
 /// A [`Found`], whichever it is.
 struct Before<'a> {
     status: StatusCode,
-    headers: &'a HeaderMap,
+    headers: &'a Headers,
     length: Option<u64>,
     file: Option<&'a Path>,
 }
@@ -216,12 +217,12 @@ mod tests {
                 "10.0.0.9:3000".parse().unwrap(),
                 Scheme::Http,
             );
-            let mut request = Request::builder().method(method).version(version);
+            let mut request = http::Request::builder().method(method).version(version);
             for field in fields {
                 let (name, value) = field.split_once(": ").unwrap();
                 request = request.header(name, value);
             }
-            let asked = is_asked(&connection, &request.body(()).unwrap());
+            let asked = is_asked(&connection, &request.body(()).unwrap().into());
             assert_eq!(asked, expected, "{peer} {method} {version:?} {fields:?}");
         }
     }

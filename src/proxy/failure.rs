@@ -1,6 +1,7 @@
 //! What can go wrong on the journey: what the client is told, and what the operator is told.
 
 use super::body::Source;
+use crate::message::Response;
 use crate::{
     files::OpenError,
     message::{BodyError, Refusal},
@@ -8,7 +9,7 @@ use crate::{
     upstream::UpstreamError,
 };
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 /// Why there is no response from the worker.
 #[derive(Debug)]

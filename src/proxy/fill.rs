@@ -7,13 +7,14 @@ use super::{
     failure::Failure,
     send_file,
 };
+use crate::message::{Headers, Request, Response, request::Parts, response};
 use crate::{
     cache::{Entry, Kept, Origin, Permit, Status},
     files::{self, OpenFile},
     message::conditional,
     upstream::{ResponseBody, Upstream, UpstreamError},
 };
-use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts, response};
+use http::{StatusCode, header};
 use std::{
     mem::take,
     sync::Arc,
@@ -57,7 +58,7 @@ pub(super) struct Fill {
     /// The request as it came, by which the response is judged.
     pub(super) asked: Arc<Parts>,
     /// The fields that the worker gets.
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Headers,
     /// And some more.
     pub(super) added: Vec<u8>,
 }
@@ -126,7 +127,7 @@ impl Fill {
         }
     }
 
-    fn request(&self, headers: HeaderMap) -> Request<()> {
+    fn request(&self, headers: Headers) -> Request<()> {
         let mut request = Request::new(());
         *request.uri_mut() = self.asked.uri.clone();
         *request.headers_mut() = headers;
@@ -200,7 +201,7 @@ fn is_failure(status: StatusCode) -> bool {
 
 /// Whether the end of the body can be told from its breaking off; one that ends with the connection may be half of it
 /// (RFC 9112 §8).
-fn has_length(headers: &HeaderMap, status: StatusCode) -> bool {
+fn has_length(headers: &Headers, status: StatusCode) -> bool {
     status == StatusCode::NO_CONTENT
         || headers.contains_key(header::CONTENT_LENGTH)
         || headers.contains_key(header::TRANSFER_ENCODING)

@@ -14,6 +14,7 @@ use super::{
     send_file, upgrade,
     wish::Wish,
 };
+use crate::message::{Request, Response, request::Parts};
 use crate::{
     cache::{Cache, CacheKey, Content, Lookup, Permit, Touched, Wanted},
     encode::{self, Background},
@@ -22,7 +23,7 @@ use crate::{
     observe::Observe,
     upstream::Upstream,
 };
-use http::{Request, Response, header, request::Parts};
+use http::header;
 use std::{
     future::{Future, poll_fn},
     mem,

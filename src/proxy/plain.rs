@@ -1,9 +1,11 @@
 //! The plain port where TLS is on: nothing is served there but what keeps TLS and its surroundings going.
 
 use super::{Body, Proxy, body::Source, exchange::Exchange, explain, failure::Failure};
-use crate::message::{ConnectionInfo, Handler, Incoming, Refused, Reply, Scheme, redirect::Redirect};
+use crate::message::{
+    ConnectionInfo, Handler, Incoming, Refused, Reply, Request, Response, Scheme, redirect::Redirect,
+};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use std::{net::IpAddr, sync::Arc};
 
 /// Where the certificate authority looks for its answers (RFC 8555 §8.3).

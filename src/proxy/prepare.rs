@@ -6,11 +6,12 @@ use super::{
     explain::{self, Trace},
     failure::Failure,
 };
+use crate::message::{Headers, Request};
 use crate::{
     files,
     message::{Incoming, Refusal, forwarded, hop, write},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
+use http::{HeaderName, HeaderValue, Uri, header};
 use std::{mem, net::SocketAddr, time::UNIX_EPOCH};
 
 /// Room for all lines that are usually added.
@@ -47,7 +48,7 @@ pub(super) fn cleanse(
 
 /// What the application wants to know beyond the request as it came, as lines. In the request only what is there already is
 /// edited: to put a field into a header costs more than to write it behind.
-pub(super) fn dress(headers: &mut HeaderMap, exchange: &mut Exchange, files: &files::Options) -> Vec<u8> {
+pub(super) fn dress(headers: &mut Headers, exchange: &mut Exchange, files: &files::Options) -> Vec<u8> {
     let mut added = Vec::with_capacity(ADDED);
     if files.send_file {
         write::field(&mut added, "x-sendfile-type", files.send_file_header.spelled.as_bytes());

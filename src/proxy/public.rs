@@ -9,6 +9,7 @@ use super::{
     represent::represent,
     wish::Wish,
 };
+use crate::message::{Headers, Request, Response};
 use crate::{
     cache::{Cache, CacheKey, Content, Entry, Head, Origin},
     files::{Found, OpenFile, PublicFolder, etag, last_modified, plain},
@@ -17,7 +18,7 @@ use crate::{
         encoding::{self, Encoding, Offer},
     },
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, header};
 use http_body::Body;
 use std::{iter, sync::Arc, time::Instant};
 use tokio::task::spawn_blocking;
@@ -141,7 +142,7 @@ fn read(found: &Found, name: &str, cache: &Cache, offer: Offer, origin: Origin) 
 fn from_disk(
     found: Found,
     fingerprinted: bool,
-    request: &HeaderMap,
+    request: &Headers,
     wish: &Wish,
     offer: Offer,
 ) -> Response<Source> {
@@ -158,7 +159,7 @@ fn from_disk(
         chosen.and_then(|chosen| offered_siblings(&found, offer).find(|(encoding, _)| *encoding == chosen));
     let file = match sibling {
         Some((encoding, file)) => {
-            headers.extend(validators(file));
+            headers.insert_all(validators(file));
             encodable::encode_head(&mut headers, encoding);
             file.clone()
         }
@@ -178,20 +179,20 @@ fn offered_siblings(found: &Found, offer: Offer) -> impl Iterator<Item = (Encodi
 }
 
 /// What is said of a file.
-fn describe(found: &Found, fingerprinted: bool) -> HeaderMap {
+fn describe(found: &Found, fingerprinted: bool) -> Headers {
     let others = [
         (header::CONTENT_TYPE, found.kind.clone()),
         (header::CACHE_CONTROL, if fingerprinted { FINGERPRINTED } else { OTHER }),
         (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
     ];
-    let mut headers: HeaderMap = others.into_iter().collect();
+    let mut headers: Headers = others.into_iter().collect();
     headers.extend(validators(&found.file));
     headers
 }
 
 /// What tells this file from what it was before. A sibling has its own: it may be made anew later than the file, and who has
 /// got the old one meanwhile must not be told that it is still good.
-fn validators(file: &OpenFile) -> HeaderMap {
+fn validators(file: &OpenFile) -> Headers {
     let named = file.named();
     let modified = last_modified(named).map(|modified| (header::LAST_MODIFIED, modified));
     iter::once((header::ETAG, etag(named))).chain(modified).collect()

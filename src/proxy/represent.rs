@@ -2,6 +2,7 @@
 //! form in the cache.
 
 use super::{body::Source, wish::Wish};
+use crate::message::{Headers, Response, response::Parts};
 use crate::{
     encode::{self, Begun, begin},
     files::OpenFile,
@@ -9,7 +10,7 @@ use crate::{
         cache_control::ResponseControl, conditional, encodable, encoding::Encoding, field, representation,
     },
 };
-use http::{HeaderMap, Method, Response, StatusCode, header, response::Parts};
+use http::{Method, StatusCode, header};
 use http_body::Body;
 use std::{
     mem,
@@ -58,7 +59,7 @@ fn of_file(mut head: Parts, file: OpenFile, wish: &Wish, options: &encode::Optio
     if let Some(encoding) = encoding {
         encodable::encode_head(&mut head.headers, encoding);
     }
-    let unconditional = HeaderMap::new();
+    let unconditional = Headers::new();
     let request = (&wish.method, wish.conditions().unwrap_or(&unconditional));
     let mut response =
         representation::answer((head.status, &head.headers), length, request, SystemTime::now());
@@ -99,7 +100,7 @@ async fn encoded(
 /// Whether those who accept an encoding are sent one.
 fn is_negotiated(
     status: StatusCode,
-    headers: &HeaderMap,
+    headers: &Headers,
     length: Option<u64>,
     options: &encode::Options,
 ) -> bool {
@@ -110,7 +111,7 @@ fn is_negotiated(
 
 /// Most bytes of padding. What everybody gets has no secrets of anybody's; that it is being stored does not say so, since it
 /// may have to be asked for each time all the same.
-fn padding(headers: &HeaderMap, options: &encode::Options) -> usize {
+fn padding(headers: &Headers, options: &encode::Options) -> usize {
     let control = ResponseControl::of(headers).unwrap_or_default();
     let is_public = (control.public || control.s_maxage.is_some()) && !control.private && !control.no_store;
     if is_public { 0 } else { options.jitter }
@@ -119,7 +120,7 @@ fn padding(headers: &HeaderMap, options: &encode::Options) -> usize {
 /// Whether the client has the response already. It names the entity-tag that the encoded form has, which is weak; not every
 /// application knows it in that guise.
 fn is_known(head: &Parts, wish: &Wish) -> bool {
-    let names_tag = |conditions: &&HeaderMap| conditions.contains_key(header::IF_NONE_MATCH);
+    let names_tag = |conditions: &&Headers| conditions.contains_key(header::IF_NONE_MATCH);
     let conditions = wish.conditions().filter(names_tag);
     head.status == StatusCode::OK
         && conditions
@@ -127,16 +128,15 @@ fn is_known(head: &Parts, wish: &Wish) -> bool {
 }
 
 /// How long the body of a GET would be.
-fn length_of(headers: &HeaderMap) -> Option<u64> {
+fn length_of(headers: &Headers) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH).and_then(|length| field::number(length.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{encoding::Offer, testing::map};
+    use crate::message::{Request, encoding::Offer};
     use bytes::Bytes;
-    use http::Request;
 
     type Fields<'a> = &'a [(&'static str, &'static str)];
 
@@ -155,12 +155,12 @@ mod tests {
         let options = encode::Options { offer, disable_on_auth: true, jitter: 32 };
         let mut request = Request::new(());
         *request.method_mut() = method.parse().unwrap();
-        *request.headers_mut() = map(asked);
+        *request.headers_mut() = Headers::of(asked);
         let mut wish = Wish::of(&request, &options);
         wish.remember(request.headers());
         let mut response = Response::new(Source::Bytes(Bytes::from(vec![b'x'; length])));
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        *response.headers_mut() = map(answer);
+        *response.headers_mut() = Headers::of(answer);
         represent(&mut response, &wish, &options).await;
         response
     }
@@ -240,8 +240,8 @@ mod tests {
             ("s-maxage=60, no-store", 32),
             ("", 32),
         ] {
-            assert_eq!(padding(&map(&[("cache-control", control)]), &options), expected, "{control}");
+            assert_eq!(padding(&Headers::of(&[("cache-control", control)]), &options), expected, "{control}");
         }
-        assert_eq!(padding(&HeaderMap::new(), &options), 32);
+        assert_eq!(padding(&Headers::new(), &options), 32);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Options;
 use crate::{
-    message::{BodyError, Incoming, forwarded, hop},
+    message::{BodyError, Headers, Incoming, forwarded},
     upstream::OnContinue,
 };
 use bytes::Bytes;
@@ -121,9 +121,10 @@ impl Streamed {
             return Ok(frame);
         }
         Ok(match frame.into_trailers() {
-            Ok(mut trailers) => {
-                hop::retain(&mut trailers, |name| is_harmless(name.as_str()));
-                Frame::trailers(trailers)
+            Ok(trailers) => {
+                let mut trailers = Headers::from(trailers);
+                trailers.retain(|name| is_harmless(name.as_str()));
+                Frame::trailers(trailers.into())
             }
             Err(other) => other,
         })

@@ -1,13 +1,14 @@
 //! The file that the worker names in place of a body (`X-Sendfile`).
 
 use super::{body::Source, failure::Failure};
+use crate::message::{Headers, Response};
 use crate::{
     cache::Origin,
     files::{self, OpenError, OpenFile, content_type, etag, last_modified, open_named},
     message::{encoding::Encoding, file::NamedFile, hop, representation::has_body},
     upstream::ResponseBody,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 use tokio::task::spawn_blocking;
 
@@ -22,7 +23,7 @@ pub(super) async fn resolve<B>(
     let status = response.status();
     let headers = response.headers_mut();
     let name = headers.remove(&options.send_file_header.name);
-    let mut trailers = headers.get_all(header::TRAILER).iter();
+    let mut trailers = headers.get_all(header::TRAILER);
     if trailers.any(|trailer| hop::lists(trailer, options.send_file_header.name.as_str())) {
         // What is not announced is not sent behind the body.
         headers.remove(header::TRAILER);
@@ -80,7 +81,7 @@ async fn open(name: HeaderValue, options: Arc<files::Options>) -> Result<OpenFil
 }
 
 /// What the worker has not said of the file.
-fn describe(headers: &mut HeaderMap, status: StatusCode, file: &NamedFile) {
+fn describe(headers: &mut Headers, status: StatusCode, file: &NamedFile) {
     // That of the worker's own body, which is empty.
     headers.remove(header::CONTENT_LENGTH);
     if !headers.contains_key(header::CONTENT_TYPE)
@@ -96,12 +97,12 @@ fn describe(headers: &mut HeaderMap, status: StatusCode, file: &NamedFile) {
     {
         headers.insert(header::LAST_MODIFIED, modified);
     }
-    headers.entry(header::ETAG).or_insert_with(|| etag(file));
-    headers.entry(header::ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
+    headers.insert_if_absent(header::ETAG, || etag(file));
+    headers.insert_if_absent(header::ACCEPT_RANGES, || HeaderValue::from_static("bytes"));
 }
 
 /// The type of what is in the file: of `application.js.gz` that of the script, if the worker says that it is encoded.
-fn kind(headers: &HeaderMap, path: &Path) -> Option<HeaderValue> {
+fn kind(headers: &Headers, path: &Path) -> Option<HeaderValue> {
     let name = path.file_name()?.as_bytes();
     let is_encoding = |encoding: &Encoding| name.ends_with(encoding.extension().as_bytes());
     if headers.contains_key(header::CONTENT_ENCODING) && Encoding::ALL.iter().any(is_encoding) {
@@ -114,7 +115,6 @@ fn kind(headers: &HeaderMap, path: &Path) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::testing::map;
     use std::time::{Duration, UNIX_EPOCH};
 
     const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
@@ -134,7 +134,7 @@ mod tests {
             ("/", None, None),
         ] {
             let fields: Vec<_> = encoding.iter().map(|encoding| ("content-encoding", *encoding)).collect();
-            let found = kind(&map(&fields), Path::new(path));
+            let found = kind(&Headers::of(&fields), Path::new(path));
             assert_eq!(found, expected.map(HeaderValue::from_static), "{path} {encoding:?}");
         }
     }
@@ -158,9 +158,9 @@ mod tests {
             (404, &[("content-length", "0")], &own[..1]),
             (404, &told, &told),
         ] {
-            let mut headers = map(response);
+            let mut headers = Headers::of(response);
             describe(&mut headers, StatusCode::from_u16(status).unwrap(), &file);
-            assert_eq!(headers, map(expected), "{status} {response:?}");
+            assert_eq!(headers, Headers::of(expected), "{status} {response:?}");
         }
     }
 }

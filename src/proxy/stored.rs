@@ -1,12 +1,12 @@
 //! What is answered from what is stored.
 
 use super::{body::Source, exchange::Answer, failure::Failure, pipeline::Proxy, send_file};
+use crate::message::{Request, Response};
 use crate::{
     cache::{self, CacheKey, Entry, Lookup, Served, Status, Wanted},
     files::{OpenError, OpenFile},
     message::Incoming,
 };
-use http::{Request, Response};
 use std::{sync::Arc, time::Instant};
 
 impl Proxy {

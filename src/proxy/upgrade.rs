@@ -8,12 +8,13 @@ use super::{
     failure::Failure,
     send_file,
 };
+use crate::message::{Request, Response};
 use crate::{
     files,
     message::{Incoming, hop},
     upstream::{Upstream, UpstreamError},
 };
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, StatusCode, Version, header};
 use http_body::Body;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use std::sync::Arc;
 pub(super) fn asked<B: Body>(request: &Request<B>) -> Option<HeaderValue> {
     let headers = request.headers();
     let protocol = headers.get(header::UPGRADE)?;
-    let named = headers.get_all(header::CONNECTION).iter().any(|value| hop::lists(value, "upgrade"));
+    let named = headers.get_all(header::CONNECTION).any(|value| hop::lists(value, "upgrade"));
     // A request of HTTP/2 has such fields only if they were made of an extended CONNECT.
     let possible = request.version() >= Version::HTTP_11 && request.body().is_end_stream();
     (named && possible && !hop::lists(protocol, "h2c")).then(|| protocol.clone())

@@ -1,6 +1,7 @@
 //! What of a request decides the form of its answer. The rest of it may be on its way to the worker by then.
 
 use super::exchange::Exchange;
+use crate::message::{Headers, Request};
 use crate::{
     cache::Wanted,
     encode,
@@ -9,7 +10,7 @@ use crate::{
         encoding::{self, Encoding, Offer},
     },
 };
-use http::{HeaderMap, Method, Request, header};
+use http::{Method, header};
 
 /// The form in which a client wants its answer.
 pub(super) struct Wish {
@@ -18,7 +19,7 @@ pub(super) struct Wish {
     pub(super) encoding: Option<Encoding>,
     offer: Offer,
     /// The whole header, of a request that goes to the worker and has conditions or a range.
-    conditions: Option<Box<HeaderMap>>,
+    conditions: Option<Box<Headers>>,
 }
 
 impl Wish {
@@ -30,13 +31,13 @@ impl Wish {
     }
 
     /// Takes note of the request's conditions and its range before it leaves; only those of GET and HEAD are for us.
-    pub(super) fn remember(&mut self, headers: &HeaderMap) {
+    pub(super) fn remember(&mut self, headers: &Headers) {
         let is_special = matches!(self.method, Method::GET | Method::HEAD) && !conditional::is_plain(headers);
         self.conditions = is_special.then(|| Box::new(headers.clone()));
     }
 
     /// What has been noted of conditions and of a range, if there are any.
-    pub(super) fn conditions(&self) -> Option<&HeaderMap> {
+    pub(super) fn conditions(&self) -> Option<&Headers> {
         self.conditions.as_deref()
     }
 
@@ -46,7 +47,7 @@ impl Wish {
     }
 
     /// What is wanted of something stored, by a request with these fields.
-    pub(super) fn of_stored<'a>(&'a self, headers: &'a HeaderMap, exchange: &Exchange) -> Wanted<'a> {
+    pub(super) fn of_stored<'a>(&'a self, headers: &'a Headers, exchange: &Exchange) -> Wanted<'a> {
         let (now, date) = (exchange.began(), exchange.started());
         Wanted {
             method: &self.method,
@@ -63,13 +64,13 @@ impl Wish {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{encoding::Offer, testing::map};
+    use crate::message::encoding::Offer;
 
     fn wish(method: &str, fields: &[(&'static str, &'static str)], disable_on_auth: bool) -> Wish {
         let options = encode::Options { offer: Offer::new(Encoding::ALL), disable_on_auth, jitter: 0 };
         let mut request = Request::new(());
         *request.method_mut() = method.parse().unwrap();
-        *request.headers_mut() = map(fields);
+        *request.headers_mut() = Headers::of(fields);
         let mut wish = Wish::of(&request, &options);
         assert!(wish.conditions().is_none());
         wish.remember(request.headers());

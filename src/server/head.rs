@@ -1,7 +1,7 @@
 //! The head of a response in HTTP/1 (RFC 9112 §4–§6).
 
-use crate::message::{Prepared, head::has_no_body, write};
-use http::{HeaderMap, Method, Version, header, response::Parts};
+use crate::message::{Headers, Prepared, head::has_no_body, response::Parts, write};
+use http::{Method, Version, header};
 use hyper::ext::ReasonPhrase;
 use std::{
     cell::RefCell,
@@ -35,7 +35,7 @@ impl Framing {
     }
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &Headers) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -116,7 +116,8 @@ fn write_date(out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Response;
+    use crate::message::Response;
+    use http::HeaderValue;
 
     fn written(method: Method, version: Version, response: Response<Option<u64>>) -> (Framing, String) {
         let (parts, length) = response.into_parts();
@@ -126,13 +127,16 @@ mod tests {
         (framing, String::from_utf8(out).unwrap())
     }
 
-    fn response(status: u16, fields: &[(&str, &str)], length: Option<u64>) -> Response<Option<u64>> {
-        let dated = [("date", "now")];
-        let response = fields
-            .iter()
-            .chain(&dated)
-            .fold(Response::builder().status(status), |builder, (n, v)| builder.header(*n, *v));
-        response.body(length).unwrap()
+    fn response(
+        status: u16,
+        fields: &[(&'static str, &'static str)],
+        length: Option<u64>,
+    ) -> Response<Option<u64>> {
+        let mut response = Response::new(length);
+        *response.status_mut() = status.try_into().unwrap();
+        *response.headers_mut() = Headers::of(fields);
+        response.headers_mut().append(header::DATE, HeaderValue::from_static("now"));
+        response
     }
 
     #[test]

@@ -9,8 +9,10 @@ use super::{
     spare::Spare,
     wire::{Next, Wire},
 };
-use crate::message::{Handler, Incoming, Refused, Reply, Tunnel, head::Head, places::Places};
-use http::{HeaderMap, Method, Request, Uri, Version, header};
+use crate::message::{
+    Handler, Headers, Incoming, Refused, Reply, Request, Tunnel, head::Head, places::Places,
+};
+use http::{Method, Uri, Version, header};
 use http_body::Body;
 use std::{
     future::{Future, poll_fn},
@@ -213,7 +215,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         };
         let out = self.outgoing.head();
         head::write(out, asked.version, &parts, prepared.as_ref(), framing, length, connection);
-        let trailers = parts.headers.get_all(header::TRAILER).iter().filter(|_| asked.takes_trailers);
+        let trailers = parts.headers.get_all(header::TRAILER).filter(|_| asked.takes_trailers);
         self.outgoing.begin(body, framing, trailers.cloned().collect());
         if is_event_stream(parts.headers.get(header::CONTENT_TYPE)) {
             self.outgoing.closed_at_the_end(self.session.seat.streaming(), self.session.info.clone());
@@ -227,7 +229,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     }
 
     /// Where the worker has got the map of the request's fields, that of the response's is for the next request.
-    fn keep_map(&mut self, mut headers: HeaderMap) {
+    fn keep_map(&mut self, mut headers: Headers) {
         if self.request.headers().capacity() == 0 {
             headers.clear();
             *self.request.headers_mut() = headers;

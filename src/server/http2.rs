@@ -14,11 +14,11 @@ use super::{
     waiting::Waiting,
 };
 use crate::message::{
-    BodyError, ConnectionInfo, Handler, Incoming, Reply, Tunnel,
+    BodyError, ConnectionInfo, Handler, Incoming, Prepared, Reply, Request, Response, Tunnel,
     head::{MAX_FIELDS, MAX_HEAD, has_no_body},
     http2,
 };
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::{server::conn::http2::Builder, service::service_fn, upgrade::OnUpgrade};
@@ -173,9 +173,9 @@ impl Watch {
 /// One request through the handler. It takes its form before there is a future, in which each step would have room of its own.
 fn answer<H: Handler>(
     shared: Arc<Shared<H>>,
-    request: Request<hyper::body::Incoming>,
-) -> impl Future<Output = Result<Response<Sending<H::Body>>, Infallible>> {
-    let (mut head, body) = request.into_parts();
+    request: http::Request<hyper::body::Incoming>,
+) -> impl Future<Output = Result<http::Response<Sending<H::Body>>, Infallible>> {
+    let (mut head, body) = Request::from(request).into_parts();
     let switch = head.extensions.remove::<OnUpgrade>();
     let asks_for_head = head.method == Method::HEAD;
     let refused = http2::settle(&mut head).err().map(|refusal| http2::refused(&head, refusal));
@@ -197,17 +197,14 @@ fn conclude<B: Body>(
     mut stream: Stream,
     switch: Option<OnUpgrade>,
     asks_for_head: bool,
-) -> Response<Sending<B>> {
+) -> http::Response<Sending<B>> {
     let Reply { mut response, prepared, tunnel } = reply;
-    if let Some(prepared) = prepared {
-        prepared.put_into(response.headers_mut());
-    }
     match (switch, tunnel) {
         (Some(switch), Some(tunnel)) => {
             *response.status_mut() = StatusCode::OK;
             http2::open(response.headers_mut());
             tokio::spawn(Box::pin(run_tunnel(switch, tunnel, stream)));
-            return response.map(|body| Sending::new(body, None));
+            return for_library(response.map(|body| Sending::new(body, None)), None);
         }
         // To the client every success would be a tunnel (RFC 9110 §9.3.6).
         (Some(_), None) if response.status().is_success() => *response.status_mut() = StatusCode::BAD_GATEWAY,
@@ -221,14 +218,30 @@ fn conclude<B: Body>(
     if bodiless {
         announce(&mut response);
     }
-    response.map(|body| {
+    let response = response.map(|body| {
         let sending = Sending::new(body, Some(stream));
         match stage {
             _ if bodiless => sending.silenced(),
             Some(stage) => sending.closed_at_the_end(stage, info.clone()),
             None => sending,
         }
-    })
+    });
+    for_library(response, prepared)
+}
+
+/// A response as the library takes it, with what of its header lies ready.
+fn for_library<B>(response: Response<B>, prepared: Option<Prepared>) -> http::Response<B> {
+    let (head, body) = response.into_parts();
+    let ready = prepared.as_ref().map_or(0, |prepared| prepared.fields.headers().len());
+    let mut map = HeaderMap::with_capacity(ready + head.headers.len());
+    if let Some(prepared) = prepared {
+        prepared.spell_out(|name, value| _ = map.append(name, value));
+    }
+    map.extend(head.headers);
+    let mut response = http::Response::new(body);
+    *response.status_mut() = head.status;
+    *response.headers_mut() = map;
+    response
 }
 
 /// The body of a request.
@@ -252,7 +265,7 @@ fn classify(error: &hyper::Error) -> BodyError {
 /// As over HTTP/1, a response without its body says how long that would be.
 fn announce<B: Body>(response: &mut Response<B>) {
     if let Some(length @ 1..) = response.body().size_hint().exact() {
-        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+        response.headers_mut().insert_if_absent(header::CONTENT_LENGTH, || HeaderValue::from(length));
     }
 }
 

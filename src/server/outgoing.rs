@@ -6,9 +6,9 @@ use super::{
     head::Framing,
     wire::Wire,
 };
-use crate::message::{ConnectionInfo, hop, write};
+use crate::message::{ConnectionInfo, Headers, hop, write};
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use http_body::{Body, Frame};
 use std::{
     io::IoSlice,
@@ -145,14 +145,14 @@ where
             let Some(body) = &mut self.body else { break };
             match Pin::new(body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => self.add(frame),
-                Poll::Ready(None) => self.conclude(&HeaderMap::new()),
+                Poll::Ready(None) => self.conclude(&Headers::new()),
                 // What came before it is written all the same.
                 Poll::Ready(Some(Err(_))) => (self.is_over, self.has_failed) = (true, true),
                 Poll::Pending => match &self.streaming {
                     // The connection is polled again when the stage changes, and with it this body.
                     Some((streaming, info)) if streaming.must_close() => {
                         let _ = info.cut.set("shutdown");
-                        self.conclude(&HeaderMap::new());
+                        self.conclude(&Headers::new());
                     }
                     _ => return Poll::Pending,
                 },
@@ -171,10 +171,8 @@ where
             Ok(data) if data.len() >= SMALL && !self.data.is_empty() => self.next = data,
             Ok(data) => self.add_data(data),
             Err(frame) => {
-                let mut trailers = frame.into_trailers().unwrap_or_default();
-                hop::retain(&mut trailers, |name| {
-                    self.announced.iter().any(|names| hop::lists(names, name.as_str()))
-                });
+                let mut trailers = Headers::from(frame.into_trailers().unwrap_or_default());
+                trailers.retain(|name| self.announced.iter().any(|names| hop::lists(names, name.as_str())));
                 self.conclude(&trailers);
             }
         }
@@ -203,7 +201,7 @@ where
     }
 
     /// The body has ended.
-    fn conclude(&mut self, trailers: &HeaderMap) {
+    fn conclude(&mut self, trailers: &Headers) {
         self.is_over = true;
         match self.framing {
             Framing::Chunked => write::last_chunk(self.tail(), trailers),

@@ -4,7 +4,7 @@ use super::{
     drain::{self, Stage},
     flow::{Parcel, Stream},
 };
-use crate::message::{ConnectionInfo, http2};
+use crate::message::{ConnectionInfo, Headers, http2};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -62,9 +62,10 @@ impl<B: Body<Data = Bytes>> Body for Sending<B> {
             return Poll::Ready(None);
         }
         frame.map_ok(|frame| match frame.map_data(|bytes| stream.parcel(bytes)).into_trailers() {
-            Ok(mut trailers) => {
+            Ok(trailers) => {
+                let mut trailers = Headers::from(trailers);
                 http2::undress(&mut trailers);
-                Frame::trailers(trailers)
+                Frame::trailers(trailers.into())
             }
             Err(data) => data,
         })

@@ -2,9 +2,8 @@
 //! none, and what another has just used is still in the processor's cache.
 
 use super::wire::READ;
-use crate::message::places::Places;
+use crate::message::{Headers, places::Places};
 use bytes::BytesMut;
-use http::HeaderMap;
 use std::cell::RefCell;
 
 /// For how many connections each thread keeps some, about 14 KB each. On the way of a hit one is enough; whoever waits for the
@@ -24,7 +23,7 @@ pub(super) struct Spare {
     /// For what is sent.
     pub(super) sent: Vec<u8>,
     /// For a request's fields.
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Headers,
     pub(super) places: Box<Places>,
 }
 
@@ -48,7 +47,7 @@ impl Spare {
             self.sent = Vec::new();
         }
         if self.headers.capacity() > MANY_FIELDS {
-            self.headers = HeaderMap::new();
+            self.headers = Headers::new();
         }
         SPARES.with_borrow_mut(|spares| {
             if spares.len() < KEPT {
@@ -83,7 +82,7 @@ mod tests {
     fn what_is_large_is_not_kept() {
         for length in [20_000, 40_000, 60_000, 65_000] {
             let sent = Vec::with_capacity(length);
-            let headers = HeaderMap::with_capacity(500);
+            let headers = Headers::with_capacity(500);
             Spare { received: used(length), sent, headers, ..Spare::default() }.leave();
             let Spare { mut received, sent, headers, .. } = Spare::take();
             assert!(!received.try_reclaim(1), "{length}");

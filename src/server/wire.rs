@@ -6,13 +6,13 @@
 
 use super::connection::Transport;
 use crate::message::{
-    BodyError, Refusal, Refused,
+    BodyError, Refusal, Refused, Request,
     head::{self, Framing, Head, MAX_HEAD},
     places::Places,
     unread::Unread,
 };
 use bytes::{Buf, BytesMut};
-use http::{Request, StatusCode};
+use http::StatusCode;
 use std::{
     io::{self, IoSlice},
     mem,

@@ -11,10 +11,10 @@ use super::{
     socket::{Reader, Socket, Writer},
     upload::{OnContinue, Upload},
 };
-use crate::message::BodyError;
+use crate::message::{BodyError, Request, Response};
 use atomic_waker::AtomicWaker;
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response, StatusCode};
+use http::StatusCode;
 use http_body::Body;
 use std::{
     future::{Future, poll_fn},

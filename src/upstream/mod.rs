@@ -15,10 +15,10 @@ pub use connection::Switched;
 pub use error::UpstreamError;
 pub use upload::OnContinue;
 
-use crate::message::BodyError;
+use crate::message::{BodyError, Request, Response};
 use bytes::Bytes;
 use connection::{Connection, Line};
-use http::{Method, Request, Response};
+use http::Method;
 use http_body::Body;
 use pool::{Pool, Taken};
 use reach::Reach;

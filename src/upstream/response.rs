@@ -2,15 +2,13 @@
 
 use super::UpstreamError;
 use crate::message::{
+    Headers, Response,
     head::{MAX_FIELDS, has_no_body},
     hop,
     places::Places,
 };
 use bytes::BytesMut;
-use http::{
-    HeaderMap, Method, Response, StatusCode, Version,
-    header::{self, Entry},
-};
+use http::{Method, StatusCode, Version, header};
 use httparse::ParserConfig;
 use hyper::ext::ReasonPhrase;
 use std::{cell::RefCell, mem::MaybeUninit};
@@ -44,7 +42,7 @@ pub(super) fn is_interim(status: StatusCode) -> bool {
 pub(super) fn read(
     received: &mut BytesMut,
     method: &Method,
-    headers: &mut HeaderMap,
+    headers: &mut Headers,
 ) -> Result<Option<Head>, UpstreamError> {
     thread_local! {
         /// Room for the places of one head, which is read in one go.
@@ -59,7 +57,7 @@ pub(super) fn read(
 fn read_with(
     received: &mut BytesMut,
     method: &Method,
-    headers: &mut HeaderMap,
+    headers: &mut Headers,
     places: &mut Places,
 ) -> Result<Option<Head>, UpstreamError> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
@@ -83,7 +81,7 @@ fn read_with(
         places.add(received, field.name.as_bytes(), field.value).map_err(|_| UpstreamError::Malformed)?;
     }
     let bytes = received.split_to(length).freeze();
-    let mut interim = HeaderMap::new();
+    let mut interim = Headers::new();
     let headers = if is_interim(status) { &mut interim } else { headers };
     places.put_into(headers, &bytes).map_err(|_| UpstreamError::Malformed)?;
     let framing = framing(method, status, version, headers)?;
@@ -101,7 +99,7 @@ fn framing(
     method: &Method,
     status: StatusCode,
     version: Version,
-    headers: &mut HeaderMap,
+    headers: &mut Headers,
 ) -> Result<Framing, UpstreamError> {
     let is_chunked = is_chunked(headers)?;
     if is_chunked {
@@ -120,8 +118,8 @@ fn framing(
 
 /// A coding other than `chunked` is none that we have asked for: its body would reach the client encoded, and without a
 /// word about it.
-fn is_chunked(headers: &HeaderMap) -> Result<bool, UpstreamError> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+fn is_chunked(headers: &Headers) -> Result<bool, UpstreamError> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING);
     match (codings.next(), codings.next()) {
         (None, _) => Ok(false),
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
@@ -130,21 +128,26 @@ fn is_chunked(headers: &HeaderMap) -> Result<bool, UpstreamError> {
 }
 
 /// The one length that the header names, be it more than once.
-fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, UpstreamError> {
-    let Entry::Occupied(mut lines) = headers.entry(header::CONTENT_LENGTH) else { return Ok(None) };
-    let first = lines.get().clone();
-    if lines.iter().any(|line| line != first) {
-        return Err(UpstreamError::Malformed);
-    }
+fn content_length(headers: &mut Headers) -> Result<Option<u64>, UpstreamError> {
+    let mut lines = headers.get_all(header::CONTENT_LENGTH);
+    let Some(first) = lines.next() else { return Ok(None) };
+    let is_alone = match lines.next() {
+        None => true,
+        Some(line) if line == first && lines.all(|line| line == first) => false,
+        _ => return Err(UpstreamError::Malformed),
+    };
     let digits = first.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let length = digits.and_then(|digits| digits.parse().ok()).ok_or(UpstreamError::Malformed)?;
-    lines.insert(first);
+    if !is_alone {
+        let one = first.clone();
+        headers.insert(header::CONTENT_LENGTH, one);
+    }
     Ok(Some(length))
 }
 
 /// Whether the worker says that this is the connection's last response (RFC 9112 §9.3).
-fn closes(version: Version, headers: &HeaderMap) -> bool {
-    let says = |option| headers.get_all(header::CONNECTION).iter().any(|line| hop::lists(line, option));
+fn closes(version: Version, headers: &Headers) -> bool {
+    let says = |option| headers.get_all(header::CONNECTION).any(|line| hop::lists(line, option));
     says("close") || (version == Version::HTTP_10 && !says("keep-alive"))
 }
 
@@ -156,7 +159,7 @@ mod tests {
     /// Its status and framing, whether it is the last, and how many bytes are left over.
     fn read_as(method: Method, text: &str) -> Result<Option<(u16, Framing, bool, usize)>, ()> {
         let mut received = BytesMut::from(text);
-        let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("of the request"))]);
+        let mut headers = Headers::from_iter([(header::HOST, HeaderValue::from_static("of the request"))]);
         let head = read(&mut received, &method, &mut headers).map_err(|_| ())?;
         Ok(head.map(|head| {
             assert!(!head.response.headers().contains_key(header::HOST), "it is not the request's");
@@ -242,7 +245,7 @@ mod tests {
     fn a_request_is_as_it_was_after_an_interim_response() {
         let mut received =
             BytesMut::from("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 Fine\r\n\r\n");
-        let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("a"))]);
+        let mut headers = Headers::from_iter([(header::HOST, HeaderValue::from_static("a"))]);
         let interim = read(&mut received, &Method::GET, &mut headers).unwrap().unwrap();
         assert!(is_interim(interim.response.status()));
         assert_eq!((headers.len(), &headers[header::HOST]), (1, &HeaderValue::from_static("a")));

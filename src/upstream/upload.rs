@@ -1,9 +1,9 @@
 //! A request on its way to the worker.
 
 use super::{connection::Line, socket::Writer};
-use crate::message::{BodyError, write};
+use crate::message::{BodyError, Headers, Request, write};
 use bytes::{Buf, Bytes};
-use http::{Extensions, HeaderMap, Request, header};
+use http::{Extensions, header};
 use http_body::{Body, Frame};
 use std::{
     future::poll_fn,
@@ -165,7 +165,7 @@ where
             }
             (Err(frame), Framing::Chunked) => {
                 self.body = None;
-                self.add_last_chunk(&frame.into_trailers().unwrap_or_default());
+                self.add_last_chunk(&frame.into_trailers().unwrap_or_default().into());
             }
             (Err(_), Framing::Length(_)) => {}
         }
@@ -178,12 +178,12 @@ where
         match self.framing {
             Framing::Length(0) => {}
             Framing::Length(_) => return Err(BodyError::Malformed),
-            Framing::Chunked => self.add_last_chunk(&HeaderMap::new()),
+            Framing::Chunked => self.add_last_chunk(&Headers::new()),
         }
         Ok(())
     }
 
-    fn add_last_chunk(&mut self, trailers: &HeaderMap) {
+    fn add_last_chunk(&mut self, trailers: &Headers) {
         self.make_room();
         write::last_chunk(&mut self.front, trailers);
     }

@@ -20,7 +20,7 @@ use thrust::{
         Reason,
         policy::{self, Asked, Freshness, Use},
     },
-    message::cache_control::RequestControl,
+    message::{Headers, cache_control::RequestControl},
 };
 
 const ROUNDS: usize = 40_000;
@@ -202,9 +202,9 @@ impl Compared {
     }
 }
 
-fn plain_request(case: &Case, headers: http::HeaderMap) -> Request<()> {
+fn plain_request(case: &Case, headers: Headers) -> Request<()> {
     let mut request = Request::get(format!("http://a{}", case.target())).body(()).unwrap();
-    *request.headers_mut() = headers;
+    *request.headers_mut() = headers.into();
     request
 }
 
@@ -212,7 +212,7 @@ fn theirs(case: &Case, status: u16) -> CachePolicy {
     let request = plain_request(case, case.asked());
     let mut response = http::Response::new(());
     *response.status_mut() = status.try_into().unwrap();
-    *response.headers_mut() = case.plain_response();
+    *response.headers_mut() = case.plain_response().into();
     // No heuristics, neither of dates nor of `immutable`
     let none = Duration::ZERO;
     let options = CacheOptions {

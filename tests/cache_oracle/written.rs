@@ -2,22 +2,23 @@
 
 use super::case::{Argument, Case, Directive, MAX_DELTA, Value, answered};
 use fastrand::Rng;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use std::time::{Duration, SystemTime};
+use thrust::message::Headers;
 
 /// Statuses that a cache here knows how to reuse, for `must-understand`.
 const WE_KNOW: [u16; 14] = [200, 203, 204, 300, 301, 302, 303, 307, 308, 404, 405, 410, 414, 451];
 
 impl Case {
-    pub fn asked(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    pub fn asked(&self) -> Headers {
+        let mut headers = Headers::new();
         add_if(&mut headers, self.authorization, "authorization", "Basic YQ==");
         add_if(&mut headers, self.cookie, "cookie", "a=b");
         headers
     }
 
     /// The response's fields in any of their forms.
-    pub fn wild_response(&self, random: &mut Rng) -> HeaderMap {
+    pub fn wild_response(&self, random: &mut Rng) -> Headers {
         let mut headers = self.common();
         add_if(&mut headers, self.pragma, "pragma", "no-cache");
         for line in self.control.iter().flat_map(|directives| wild_lines(directives, random)) {
@@ -52,7 +53,7 @@ impl Case {
     }
 
     /// The same for the crate, which knows only Cache-Control, the simplest form of dates, and one `Age`.
-    pub fn plain_response(&self) -> HeaderMap {
+    pub fn plain_response(&self) -> Headers {
         let mut headers = self.common();
         let understood = WE_KNOW.contains(&self.status);
         let mut members: Vec<_> =
@@ -85,16 +86,16 @@ impl Case {
         headers
     }
 
-    fn common(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    fn common(&self) -> Headers {
+        let mut headers = Headers::new();
         add_if(&mut headers, self.etag, "etag", "\"a\"");
         add_if(&mut headers, self.last_modified, "last-modified", "Fri, 20 Nov 2026 09:14:09 GMT");
         add_if(&mut headers, self.set_cookie, "set-cookie", "a=b");
         headers
     }
 
-    pub fn wild_later(&self, random: &mut Rng) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    pub fn wild_later(&self, random: &mut Rng) -> Headers {
+        let mut headers = Headers::new();
         add_if(&mut headers, self.later_pragma, "pragma", pick(random, &["no-cache", "x, No-Cache"]));
         for line in self.later.iter().flat_map(|directives| wild_lines(directives, random)) {
             add(&mut headers, "cache-control", &line);
@@ -102,8 +103,8 @@ impl Case {
         headers
     }
 
-    pub fn plain_later(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+    pub fn plain_later(&self) -> Headers {
+        let mut headers = Headers::new();
         // RFC 9111 §5.4: where there is Cache-Control, Pragma does not count.
         add_if(&mut headers, self.later_pragma && self.later.is_none(), "pragma", "no-cache");
         let members: Vec<_> = self.later.iter().flatten().filter_map(|member| member.plain(false)).collect();
@@ -216,11 +217,11 @@ fn pick(random: &mut Rng, texts: &[&'static str]) -> &'static str {
     texts[random.usize(..texts.len())]
 }
 
-fn add(headers: &mut HeaderMap, name: &'static str, value: &str) {
+fn add(headers: &mut Headers, name: &'static str, value: &str) {
     headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
 }
 
-fn add_if(headers: &mut HeaderMap, is: bool, name: &'static str, value: &str) {
+fn add_if(headers: &mut Headers, is: bool, name: &'static str, value: &str) {
     if is {
         add(headers, name, value);
     }

@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each of the two has its own needs")]
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Uri, response::Parts};
+use http::{HeaderName, HeaderValue, Uri};
 use http_body::Body as _;
 use std::{
     ffi::OsString,
@@ -22,7 +22,7 @@ use std::{
 use thrust::{
     cache::Cache,
     config::Config,
-    message::{ConnectionInfo, Incoming, Prepared, Reply, Scheme},
+    message::{ConnectionInfo, Incoming, Prepared, Reply, Request, Scheme, response::Parts},
     observe::Observe,
     proxy::Proxy,
     upstream::Upstream,
@@ -84,7 +84,7 @@ pub struct Answer {
 impl Answer {
     /// The status, the value of `X-Cache`, and the length of the body.
     pub fn summary(&self) -> (u16, &str, usize) {
-        let headers = self.prepared.as_ref().map_or(&self.head.headers, |prepared| prepared.fields.map());
+        let headers = self.prepared.as_ref().map_or(&self.head.headers, |prepared| prepared.fields.headers());
         let cache = headers.get("x-cache").map_or("", |value| value.to_str().unwrap());
         (self.head.status.as_u16(), cache, self.length)
     }

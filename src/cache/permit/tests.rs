@@ -5,8 +5,8 @@ use super::{
     },
     *,
 };
-use crate::message::file::NamedFile;
-use http::{Request, header};
+use crate::message::{Request, file::NamedFile};
+use http::header;
 use http_body_util::{BodyExt, Full};
 
 const PAGE: &str = "cache-control: max-age=60 | content-type: text/css";

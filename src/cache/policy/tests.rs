@@ -1,5 +1,5 @@
 use super::{super::testing::*, *};
-use http::HeaderMap;
+use crate::message::Headers;
 
 /// Where it is written, the request's fields, the response's status and fields, and what comes of it: the lifetime in
 /// seconds, or why it is not stored.
@@ -356,7 +356,7 @@ fn ages_on_arrival() {
         ("RFC 9111 §5.1: the first", 0, "age: 7, 9", 7),
         ("RFC 9111 §1.2.2", 0, "age: 99999999999", 1 << 31),
     ] {
-        let (request, sent) = (HeaderMap::new(), now() - Duration::from_secs(delay));
+        let (request, sent) = (Headers::new(), now() - Duration::from_secs(delay));
         let asked = Asked { sent, ..asked("/", &request) };
         let response = format!("etag: a | cache-control: public, max-age=8 | {response}");
         let response = fields(response.trim_end_matches(" | "));
@@ -365,7 +365,7 @@ fn ages_on_arrival() {
         assert_eq!(freshness.is_reusable(), age < 8, "{section}: {delay} s, {response:?}");
     }
     // The clock was set back while the worker thought.
-    let request = HeaderMap::new();
+    let request = Headers::new();
     let asked = Asked { sent: now() + Duration::from_secs(60), ..asked("/", &request) };
     let freshness = freshness(&asked, StatusCode::OK, &fields("cache-control: max-age=8"), &[]).unwrap();
     assert_eq!(freshness.initial_age, Duration::ZERO);

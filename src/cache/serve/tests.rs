@@ -12,7 +12,7 @@ const BODY: &str = "0123456789";
 fn whole(entry: &Entry, wanted: &Wanted) -> Response<Served> {
     let (mut response, prepared) = serve(entry, Some(&Status::hit()), wanted);
     if let Some(prepared) = prepared {
-        prepared.put_into(response.headers_mut());
+        prepared.spell_out(|name, value| response.headers_mut().append(name, value));
         let made = make(entry, Some(&Status::hit()), wanted);
         assert_eq!((response.status(), response.headers()), (made.status(), made.headers()));
         assert_eq!(text(response.body()), text(made.body()));
@@ -80,14 +80,14 @@ fn a_304_keeps_what_concerns_the_stored_response() {
     for name in ["content-type", "content-encoding"] {
         expected.remove(name);
     }
-    expected.extend(fields(TOLD));
+    expected.insert_all(fields(TOLD));
     assert_eq!(*response.headers(), expected);
 }
 
 #[test]
 fn everything_else_keeps_all_fields() {
     let mut expected = fields(FIELDS);
-    expected.extend(fields(TOLD));
+    expected.insert_all(fields(TOLD));
     assert_eq!(*answer(200, Method::GET, "").headers(), expected);
     expected.insert(header::CONTENT_RANGE, HeaderValue::from_static("bytes 0-0/10"));
     assert_eq!(*answer(200, Method::GET, "range: bytes=0-0").headers(), expected);
@@ -174,7 +174,7 @@ fn a_form_that_is_ready_is_sent_and_the_best_is_made_for_the_next() {
         );
         Entry::new(head, vec![b'x'; 2000].into(), Instant::now()).with_given([(
             Gzip,
-            HeaderMap::new(),
+            Headers::new(),
             bytes(Gzip).unwrap(),
         )])
     };

@@ -4,8 +4,8 @@ const EARLIER: &str = "Tue, 15 Nov 1994 12:45:25 GMT";
 const MODIFIED: &str = "Tue, 15 Nov 1994 12:45:26 GMT";
 const LATER: &str = "Tue, 15 Nov 1994 12:45:27 GMT";
 
-fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+fn map(fields: &[(&'static str, &str)]) -> Headers {
+    let mut headers = Headers::new();
     for (name, value) in fields {
         headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }

@@ -1,11 +1,12 @@
 //! What the cache did.
 
 use super::{Finding, Trace, reasons::words, text};
+use crate::message::Headers;
 use crate::{
     cache::{Cache, CacheKey, Entry, Forward, Status},
     message::cache_control::CDN_CACHE_CONTROL,
 };
-use http::{HeaderMap, header};
+use http::header;
 use std::time::Instant;
 
 pub(super) fn finding(trace: &Trace, cache: &Cache) -> Finding {
@@ -109,7 +110,7 @@ fn freshness(entry: &Entry, now: Instant) -> String {
 }
 
 /// What a response is kept for.
-fn grounds(headers: &HeaderMap, fingerprinted: bool) -> String {
+fn grounds(headers: &Headers, fingerprinted: bool) -> String {
     for name in [CDN_CACHE_CONTROL, header::CACHE_CONTROL, header::EXPIRES] {
         if let Some(value) = headers.get(&name) {
             return format!("since it says `{}: {}`", text::spelled(&name), text::value(value));

@@ -2,7 +2,8 @@
 
 use super::{Before, Finding, Trace, text};
 use crate::files::{OpenError, Options};
-use http::{HeaderMap, Method, header};
+use crate::message::Headers;
+use http::{Method, header};
 
 /// What makes Rails name its files.
 const TURN_ON: &str = "If it is a file, have the application name it: in Rails \
@@ -66,7 +67,7 @@ fn unnamed(before: &Before, options: &Options) -> Finding {
 }
 
 /// Whether such responses are files more often than not.
-fn looks_like_file(headers: &HeaderMap) -> bool {
+fn looks_like_file(headers: &Headers) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
     let begins =
         |text: &&str| kind.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()));

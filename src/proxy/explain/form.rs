@@ -1,6 +1,7 @@
 //! The form in which a response leaves: which encoding, and why none.
 
 use super::{Finding, Trace, text};
+use crate::message::Response;
 use crate::{
     encode,
     message::{
@@ -10,7 +11,7 @@ use crate::{
     },
     proxy::body::Source,
 };
-use http::{Response, header};
+use http::header;
 use http_body::Body;
 
 /// How a body comes to be as it is sent.

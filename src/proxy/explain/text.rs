@@ -2,8 +2,9 @@
 //! would obey; of fields that may hold a secret only the names are told.
 
 use super::{Finding, Trace};
+use crate::message::Response;
 use crate::{cache::CacheKey, proxy::body::Source};
-use http::{HeaderName, HeaderValue, Response, header};
+use http::{HeaderName, HeaderValue, header};
 use http_body::Body;
 use std::{fmt::Write, path::Path};
 

@@ -119,17 +119,17 @@ fn a_body_arrives_as_it_is_however_it_comes_and_is_taken() {
         assert_eq!(sent(again(), Framing::Length(short as u64), &mut random), (body[..short].to_vec(), true));
         assert_eq!(sent(again(), Framing::Length(body.len() as u64 + 1), &mut random), (body.clone(), false));
         let mut trailed: Vec<_> = again();
-        let fields = HeaderMap::from_iter(
+        let fields = Headers::from_iter(
             [("sum", "1"), ("other", "2")]
                 .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value))),
         );
-        trailed.push(Some(Frame::trailers(fields)));
+        trailed.push(Some(Frame::trailers(fields.into())));
         let (chunked, whole) = sent(trailed, Framing::Chunked, &mut random);
         let (decoded, trailers) = decoded(&chunked);
         assert!(whole && decoded == body, "{} bytes of {}", decoded.len(), body.len());
         assert_eq!(
             trailers,
-            HeaderMap::from_iter([(http::HeaderName::from_static("sum"), HeaderValue::from_static("1"))])
+            Headers::from_iter([(http::HeaderName::from_static("sum"), HeaderValue::from_static("1"))])
         );
     }
 }
@@ -145,13 +145,13 @@ fn what_came_before_an_error_is_sent_and_then_the_response_is_broken() {
     }
 }
 
-fn decoded(text: &[u8]) -> (Vec<u8>, HeaderMap) {
+fn decoded(text: &[u8]) -> (Vec<u8>, Headers) {
     let (mut received, mut chunked, mut body) = (BytesMut::from(text), Unread::chunked(), Vec::new());
-    let mut trailers = HeaderMap::new();
+    let mut trailers = Headers::new();
     while !chunked.is_over() {
         match chunked.next(&mut received).unwrap().unwrap().into_data() {
             Ok(data) => body.extend_from_slice(&data),
-            Err(frame) => trailers = frame.into_trailers().unwrap(),
+            Err(frame) => trailers = frame.into_trailers().unwrap().into(),
         }
     }
     assert!(received.is_empty());

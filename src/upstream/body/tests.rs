@@ -2,8 +2,9 @@
 
 use super::super::{UpstreamError, connection::Connection, pool::Pool};
 use super::*;
+use crate::message::{Headers, Request, Response};
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response,
+    HeaderMap, Method, StatusCode,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};
@@ -41,7 +42,7 @@ const PIECES: [&str; 20] = [
 #[derive(Debug, PartialEq)]
 struct Whole {
     status: u16,
-    fields: HeaderMap,
+    fields: Headers,
     content: Bytes,
     trailers: Option<HeaderMap>,
 }
@@ -78,10 +79,10 @@ async fn what_we_take_for_a_response_hyper_reads_in_the_same_way() {
 #[tokio::test]
 async fn a_chunk_that_is_malformed_is_so_each_time_it_is_looked_at() {
     let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyou\r\n5 \r\nhel\r\n0\r\n\r\n";
-    let mut response = send(worker(&[text.as_bytes()]), &Method::GET).await.unwrap();
-    assert_eq!(response.frame().await.unwrap().unwrap().into_data().unwrap(), "you");
+    let mut body = send(worker(&[text.as_bytes()]), &Method::GET).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "you");
     for _ in 0..3 {
-        assert!(response.frame().await.unwrap().is_err());
+        assert!(body.frame().await.unwrap().is_err());
     }
 }
 
@@ -89,26 +90,27 @@ async fn a_chunk_that_is_malformed_is_so_each_time_it_is_looked_at() {
 async fn a_body_that_was_reset_does_not_look_whole_later() {
     let (socket, mut worker) = UnixStream::pair().unwrap();
     worker.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf").await.unwrap();
-    let mut response = send(socket, &Method::GET).await.unwrap();
-    assert_eq!(response.frame().await.unwrap().unwrap().into_data().unwrap(), "half");
+    let mut body = send(socket, &Method::GET).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "half");
     // It has not read the request, which makes of this a reset.
     drop(worker);
     for _ in 0..3 {
-        assert!(response.frame().await.unwrap().is_err());
+        assert!(body.frame().await.unwrap().is_err());
     }
 }
 
 async fn as_we_read(method: &Method, pieces: &[&[u8]]) -> Option<Whole> {
-    whole(send(worker(pieces), method).await.ok()?).await
+    let (head, body) = send(worker(pieces), method).await.ok()?.into_parts();
+    whole(head.status, head.headers, body).await
 }
 
 async fn as_hyper_reads(method: &Method, pieces: &[&[u8]]) -> Option<Whole> {
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(worker(pieces)));
     let (mut sender, connection) = handshake.await.ok()?;
     tokio::spawn(connection);
-    let mut request = request::<Empty<Bytes>>(method);
-    request.headers_mut().insert(HOST, HeaderValue::from_static("a"));
-    whole(sender.send_request(request).await.ok()?).await
+    let request = http::Request::builder().method(method).header(HOST, "a").body(Empty::<Bytes>::new());
+    let (head, body) = sender.send_request(request.unwrap()).await.ok()?.into_parts();
+    whole(head.status, head.headers.into(), body).await
 }
 
 async fn send(socket: UnixStream, method: &Method) -> Result<Response<ResponseBody>, UpstreamError> {
@@ -140,17 +142,16 @@ fn worker(pieces: &[&[u8]]) -> UnixStream {
     ours
 }
 
-async fn whole<B: Body<Data = Bytes>>(response: Response<B>) -> Option<Whole> {
-    let (mut head, body) = response.into_parts();
+async fn whole(status: StatusCode, mut fields: Headers, body: impl Body<Data = Bytes>) -> Option<Whole> {
     // We leave one of the lengths that say the same, and none where there are chunks; hyper leaves them all.
-    if let Some(length) = head.headers.remove(CONTENT_LENGTH)
-        && !head.headers.contains_key(TRANSFER_ENCODING)
+    if let Some(length) = fields.remove(CONTENT_LENGTH)
+        && !fields.contains_key(TRANSFER_ENCODING)
     {
-        head.headers.insert(CONTENT_LENGTH, length);
+        fields.insert(CONTENT_LENGTH, length);
     }
     let body = timeout(Duration::from_secs(5), body.collect()).await.expect("an end").ok()?;
     let trailers = body.trailers().filter(|trailers| !trailers.is_empty()).cloned();
-    Some(Whole { status: head.status.as_u16(), fields: head.headers, content: body.to_bytes(), trailers })
+    Some(Whole { status: status.as_u16(), fields, content: body.to_bytes(), trailers })
 }
 
 fn mutated(random: &mut fastrand::Rng) -> Vec<u8> {
