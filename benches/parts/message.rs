@@ -5,14 +5,14 @@ use super::{
     stage::{BROWSER, request},
     with,
 };
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use std::{
     hint::black_box,
     net::Ipv4Addr,
     time::{Duration, UNIX_EPOCH},
 };
 use thrust::message::{
-    ConnectionInfo, Headers, Scheme, conditional,
+    ConnectionInfo, Headers, Request, Scheme, conditional,
     encoding::{self, Encoding, Offer},
     forwarded::{self, Trust},
     head, hop,
@@ -23,6 +23,11 @@ use thrust::message::{
 
 pub(super) fn measure(by: &mut impl Measure) {
     by.same("read/head", || || head::read(BROWSER.as_bytes(), &mut Places::default()));
+    by.same("read/fields", || {
+        let (bytes, mut places, mut request) = (Bytes::from(BROWSER), Places::default(), Request::new(()));
+        let head = head::read(&bytes, &mut places).unwrap().unwrap();
+        move || head.put_into(&mut request, &bytes, &places)
+    });
     by.same("read/chunked", || {
         let body = [b"1000\r\n", &[b'x'; 4096][..], b"\r\n3a\r\n", &[b'x'; 58], b"\r\n0\r\n\r\n"].concat();
         move || {

@@ -25,6 +25,7 @@ pub mod hop;
 pub mod host;
 pub mod http2;
 pub mod incoming;
+mod names;
 pub mod places;
 pub mod prepared;
 pub mod range;

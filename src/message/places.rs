@@ -1,8 +1,8 @@
 //! Where the fields of a header are in the bytes that they were read from.
 
-use super::{Headers, head::MAX_FIELDS};
+use super::{Headers, head::MAX_FIELDS, names};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 /// Room for as many fields more, which are added on a message's way.
 const OURS: usize = 6;
@@ -43,13 +43,14 @@ impl Places {
     pub fn put_into(&self, headers: &mut Headers, bytes: &Bytes) -> Result<(), NoFields> {
         headers.clear();
         headers.reserve(self.count + OURS);
-        for [name, name_length, value, value_length] in &self.places[..self.count] {
-            let part = |at: u32, length: u32| at as usize..(at + length) as usize;
-            let name = HeaderName::from_bytes(&bytes[part(*name, *name_length)]);
-            let value = HeaderValue::from_maybe_shared(bytes.slice(part(*value, *value_length)));
-            let (Ok(name), Ok(value)) = (name, value) else { return Err(NoFields) };
-            headers.append(name, value);
-        }
-        Ok(())
+        names::with(|names| {
+            for [name, name_length, value, value_length] in &self.places[..self.count] {
+                let part = |at: u32, length: u32| at as usize..(at + length) as usize;
+                let name = names.read(&bytes[part(*name, *name_length)]).ok_or(NoFields)?;
+                let value = HeaderValue::from_maybe_shared(bytes.slice(part(*value, *value_length)));
+                headers.append(name, value.map_err(|_| NoFields)?);
+            }
+            Ok(())
+        })
     }
 }
