@@ -1,5 +1,8 @@
 //! The program: arguments, configuration, runtime, `app::run`.
 
+mod allocator;
+
+use allocator::Allocator;
 use std::{
     ffi::OsString,
     fmt::Display,
@@ -16,10 +19,12 @@ use thrust::{
     explain::Question,
     https,
     observe::{self, Observe},
-    process,
     server::Cores,
 };
 use tokio::runtime::{Builder, Runtime};
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 /// More threads than this, of all cores, do not wait for disks, each with memory of its own.
 const BLOCKING_THREADS: usize = 64;
@@ -80,7 +85,7 @@ fn run(command: Vec<OsString>) -> u8 {
         complain_of(&warnings);
         return complain(error, cli::EXIT_USAGE);
     }
-    process::set_thresholds();
+    allocator::set_thresholds();
     let started = observe::start(&config.log).and_then(|observe| Ok((observe, runtime()?)));
     let (observe, runtime) = match started {
         Ok((observe, runtime)) => (Arc::new(observe), runtime),

@@ -1,13 +1,11 @@
 //! The worker's process: started, signalled, watched, reaped.
 
 mod limits;
-mod memory;
 mod signals;
 mod socket;
 mod worker;
 
 pub use limits::FileLimit;
-pub use memory::set_thresholds;
 pub use signals::{Event, Signals};
 pub use socket::SocketPath;
 pub use worker::{SpawnError, Worker, exit_code, reap};

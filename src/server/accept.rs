@@ -5,9 +5,7 @@ use super::{
     connection::{self, Patience, Session, Speech},
     cores::Cores,
     drain::{Accepting, Connections, Stage},
-    listen,
-    memory::Memory,
-    secure,
+    listen, secure,
 };
 use crate::{
     message::{ConnectionInfo, Handler, Scheme},
@@ -36,7 +34,6 @@ pub struct Acceptor<H> {
     speech: Speech,
     /// What the handshake takes, where TLS is spoken.
     tls: Option<tls::Acceptor>,
-    memory: Memory,
     /// How many more connections may be open: the rest wait in the kernel's queue. One that has several requests answered at
     /// the same time counts as that many.
     room: Arc<Semaphore>,
@@ -60,7 +57,6 @@ impl<H: Handler> Acceptor<H> {
             timeouts: options.timeouts,
             speech: if options.h2c { Speech::Either } else { Speech::Http1 },
             tls: None,
-            memory: Memory::start(),
             room,
         }
     }
@@ -124,7 +120,6 @@ impl<H: Handler> Acceptor<H> {
             handler: self.handler.clone(),
             info: Arc::new(ConnectionInfo::new(peer, local, scheme)),
             timeouts: self.timeouts,
-            memory: self.memory.clone(),
             seat,
             room: self.room.clone(),
             patience: Patience::new(),

@@ -7,9 +7,7 @@ use super::{
     Timeouts,
     drain::{Seat, Stage},
     http1::{self, End},
-    http2,
-    memory::Memory,
-    preface, tunnel,
+    http2, preface, tunnel,
     wire::Wire,
 };
 use crate::message::{ConnectionInfo, Handler, Tunnel};
@@ -70,7 +68,6 @@ pub(super) struct Session<H> {
     pub(super) handler: Arc<H>,
     pub(super) info: Arc<ConnectionInfo>,
     pub(super) timeouts: Timeouts,
-    pub(super) memory: Memory,
     pub(super) seat: Seat,
     /// Room for more requests at the same time than one.
     pub(super) room: Arc<Semaphore>,
@@ -123,7 +120,6 @@ pub(super) async fn serve<S: Transport, H: Handler>(mut socket: S, mut session: 
         let is_there = std::mem::take(&mut is_there)
             || session.wait_for_client(|cx| lock(&wire).poll_readable(cx)).await;
         let end = if is_there { Box::pin(http1::converse(&mut session, &wire)).await } else { End::Finished };
-        session.memory.freed(1);
         match end {
             End::Quiet => {}
             End::Finished => break,

@@ -59,7 +59,7 @@ struct Shared<H> {
 
 /// Serves one connection to its end. Its preface is still to come, or `has_begun` and was read.
 pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<H>, has_begun: bool) {
-    let Session { handler, info, timeouts, memory, seat, room, .. } = session;
+    let Session { handler, info, timeouts, seat, room, .. } = session;
     let flow = Arc::new(Flow::new(seat, room));
     let shared = Arc::new(Shared { handler, info: info.clone(), flow: flow.clone() });
     // In a box: the library moves it into its stream, and that into a task, again and again.
@@ -87,7 +87,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<
         match turn {
             Turn::Next => {}
             Turn::Leave => conn.as_mut().graceful_shutdown(),
-            Turn::End => return memory.freed(1 + flow.most_streams()),
+            Turn::End => return,
         }
     }
 }

@@ -14,7 +14,6 @@ mod head;
 mod http1;
 mod http2;
 mod listen;
-mod memory;
 mod outgoing;
 mod preface;
 mod secure;

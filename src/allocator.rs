@@ -1,0 +1,114 @@
+//! Where memory comes from: small blocks from mimalloc, which is quicker than the C library and leaves smaller holes, large ones
+//! from the system, one by one.
+
+use mimalloc::MiMalloc;
+use std::alloc::{GlobalAlloc, Layout, System};
+
+/// In bytes: from this size on a block is taken from the system by itself, and given back when it is freed.
+///
+/// Stored bodies of all sizes come and go, and their holes would cost a cache a quarter more. What grows, as a body does while
+/// it comes in, need not be copied, since the system moves pages.
+const LARGE: usize = 128 * 1024;
+
+/// In bytes: so much that libraries in C have freed is not given back at once. An encoder takes and frees as much for each
+/// response: to have the system make the same memory anew each time took longer than to encode a page.
+#[cfg(target_env = "gnu")]
+const KEPT: libc::c_int = 2 * 1024 * 1024;
+
+/// The program's allocator.
+pub struct Allocator;
+
+fn is_large(size: usize) -> bool {
+    size >= LARGE
+}
+
+// SAFETY: the size that a block was asked for says for ever which of the two it is from, and both are sound.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller has it.
+        unsafe { if is_large(layout.size()) { System.alloc(layout) } else { MiMalloc.alloc(layout) } }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller has it.
+        unsafe {
+            if is_large(layout.size()) { System.alloc_zeroed(layout) } else { MiMalloc.alloc_zeroed(layout) }
+        }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: as the caller has it; and it is from where its size says.
+        unsafe {
+            if is_large(layout.size()) {
+                System.dealloc(block, layout)
+            } else {
+                MiMalloc.dealloc(block, layout)
+            }
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        match (is_large(layout.size()), is_large(size)) {
+            // SAFETY: as the caller has it; and it is from where its size says.
+            (true, true) => unsafe { System.realloc(block, layout, size) },
+            // SAFETY: the same.
+            (false, false) => unsafe { MiMalloc.realloc(block, layout, size) },
+            _ => {
+                // SAFETY: the caller has seen to it that this is a layout. The blocks are two, and what is copied is in both.
+                unsafe {
+                    let other = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+                    if !other.is_null() {
+                        other.copy_from_nonoverlapping(block, size.min(layout.size()));
+                        self.dealloc(block, layout);
+                    }
+                    other
+                }
+            }
+        }
+    }
+}
+
+/// Has the C library keep large blocks out of its heap for good; to be called before there are threads. It does so too at
+/// first, but takes every large block that is freed for a sign that it had better not.
+#[cfg(target_env = "gnu")]
+pub fn set_thresholds() {
+    // SAFETY: it sets two numbers, and no other thread allocates meanwhile.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE as libc::c_int);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+    }
+}
+
+/// Other C libraries have rules of their own.
+#[cfg(not(target_env = "gnu"))]
+pub fn set_thresholds() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_keeps_what_is_in_it_however_it_grows_and_shrinks() {
+        let sizes = [1, 100, LARGE - 1, LARGE, 3 * LARGE, LARGE, LARGE - 1, LARGE + 1, 64, 1];
+        for align in [1, 16, 4096] {
+            let layout = |size| Layout::from_size_align(size, align).unwrap();
+            // SAFETY: the layouts are those of the block, and only what is in it is written and read.
+            unsafe {
+                let mut block = Allocator.alloc_zeroed(layout(sizes[0]));
+                assert_eq!(*block, 0);
+                for pair in sizes.windows(2) {
+                    let [before, size] = [pair[0], pair[1]];
+                    block.write_bytes(0xa5, before);
+                    block = Allocator.realloc(block, layout(before), size);
+                    assert!(!block.is_null() && block.addr() % align == 0, "{before} to {size}");
+                    let kept = std::slice::from_raw_parts(block, before.min(size));
+                    assert!(kept.iter().all(|byte| *byte == 0xa5), "{before} to {size}");
+                }
+                Allocator.dealloc(block, layout(1));
+                let zeros = Allocator.alloc_zeroed(layout(LARGE));
+                assert!(std::slice::from_raw_parts(zeros, LARGE).iter().all(|byte| *byte == 0));
+                Allocator.dealloc(zeros, layout(LARGE));
+            }
+        }
+    }
+}
