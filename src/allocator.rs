@@ -1,16 +1,20 @@
-//! Where memory comes from: small blocks from mimalloc, which is quicker than the C library and leaves smaller holes, large ones
-//! from the system, one by one.
+//! Where memory comes from: small blocks from mimalloc, which is quicker than the C library and leaves smaller holes, all others
+//! from the C library, and large ones by it from the system, one by one.
 
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout, System};
+
+/// In bytes: what is larger is no small block. Of those mimalloc keeps more than the C library does.
+const SMALL: usize = 16 * 1024;
 
 /// In bytes: from this size on a block is taken from the system by itself, and given back when it is freed.
 ///
 /// Stored bodies of all sizes come and go, and their holes would cost a cache a quarter more. What grows, as a body does while
 /// it comes in, need not be copied, since the system moves pages.
-const LARGE: usize = 128 * 1024;
+#[cfg(target_env = "gnu")]
+const LARGE: libc::c_int = 128 * 1024;
 
-/// In bytes: so much that libraries in C have freed is not given back at once. An encoder takes and frees as much for each
+/// In bytes: so much that is free at the C library's end is not given back at once. An encoder takes and frees as much for each
 /// response: to have the system make the same memory anew each time took longer than to encode a page.
 #[cfg(target_env = "gnu")]
 const KEPT: libc::c_int = 2 * 1024 * 1024;
@@ -18,41 +22,41 @@ const KEPT: libc::c_int = 2 * 1024 * 1024;
 /// The program's allocator.
 pub struct Allocator;
 
-fn is_large(size: usize) -> bool {
-    size >= LARGE
+fn is_small(size: usize) -> bool {
+    size <= SMALL
 }
 
 // SAFETY: the size that a block was asked for says for ever which of the two it is from, and both are sound.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller has it.
-        unsafe { if is_large(layout.size()) { System.alloc(layout) } else { MiMalloc.alloc(layout) } }
+        unsafe { if is_small(layout.size()) { MiMalloc.alloc(layout) } else { System.alloc(layout) } }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller has it.
         unsafe {
-            if is_large(layout.size()) { System.alloc_zeroed(layout) } else { MiMalloc.alloc_zeroed(layout) }
+            if is_small(layout.size()) { MiMalloc.alloc_zeroed(layout) } else { System.alloc_zeroed(layout) }
         }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: as the caller has it; and it is from where its size says.
         unsafe {
-            if is_large(layout.size()) {
-                System.dealloc(block, layout)
-            } else {
+            if is_small(layout.size()) {
                 MiMalloc.dealloc(block, layout)
+            } else {
+                System.dealloc(block, layout)
             }
         }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        match (is_large(layout.size()), is_large(size)) {
+        match (is_small(layout.size()), is_small(size)) {
             // SAFETY: as the caller has it; and it is from where its size says.
-            (true, true) => unsafe { System.realloc(block, layout, size) },
+            (true, true) => unsafe { MiMalloc.realloc(block, layout, size) },
             // SAFETY: the same.
-            (false, false) => unsafe { MiMalloc.realloc(block, layout, size) },
+            (false, false) => unsafe { System.realloc(block, layout, size) },
             _ => {
                 // SAFETY: the caller has seen to it that this is a layout. The blocks are two, and what is copied is in both.
                 unsafe {
@@ -74,7 +78,7 @@ unsafe impl GlobalAlloc for Allocator {
 pub fn set_thresholds() {
     // SAFETY: it sets two numbers, and no other thread allocates meanwhile.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE as libc::c_int);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
 }
@@ -89,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_block_keeps_what_is_in_it_however_it_grows_and_shrinks() {
-        let sizes = [1, 100, LARGE - 1, LARGE, 3 * LARGE, LARGE, LARGE - 1, LARGE + 1, 64, 1];
+        let sizes = [1, 100, SMALL, SMALL + 1, 100 * SMALL, SMALL + 1, SMALL, 2 * SMALL, 64, 1];
         for align in [1, 16, 4096] {
             let layout = |size| Layout::from_size_align(size, align).unwrap();
             // SAFETY: the layouts are those of the block, and only what is in it is written and read.
@@ -105,9 +109,9 @@ mod tests {
                     assert!(kept.iter().all(|byte| *byte == 0xa5), "{before} to {size}");
                 }
                 Allocator.dealloc(block, layout(1));
-                let zeros = Allocator.alloc_zeroed(layout(LARGE));
-                assert!(std::slice::from_raw_parts(zeros, LARGE).iter().all(|byte| *byte == 0));
-                Allocator.dealloc(zeros, layout(LARGE));
+                let zeros = Allocator.alloc_zeroed(layout(2 * SMALL));
+                assert!(std::slice::from_raw_parts(zeros, 2 * SMALL).iter().all(|byte| *byte == 0));
+                Allocator.dealloc(zeros, layout(2 * SMALL));
             }
         }
     }

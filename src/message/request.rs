@@ -41,16 +41,6 @@ impl<B> Request<B> {
         (self.head, self.body)
     }
 
-    /// Its head.
-    pub fn head(&self) -> &Parts {
-        &self.head
-    }
-
-    /// The same, to be changed.
-    pub fn head_mut(&mut self) -> &mut Parts {
-        &mut self.head
-    }
-
     /// The method.
     pub fn method(&self) -> &Method {
         &self.head.method
@@ -109,11 +99,6 @@ impl<B> Request<B> {
     /// The same, to be changed.
     pub fn body_mut(&mut self) -> &mut B {
         &mut self.body
-    }
-
-    /// The same with another body, made of its own.
-    pub fn map<T>(self, change: impl FnOnce(B) -> T) -> Request<T> {
-        Request { head: self.head, body: change(self.body) }
     }
 }
 

@@ -89,11 +89,6 @@ impl<B> Response<B> {
         &mut self.body
     }
 
-    /// The same without its head.
-    pub fn into_body(self) -> B {
-        self.body
-    }
-
     /// The same with another body, made of its own.
     pub fn map<T>(self, change: impl FnOnce(B) -> T) -> Response<T> {
         Response { head: self.head, body: change(self.body) }

@@ -38,8 +38,8 @@ pub(super) struct Flow {
 #[derive(Default)]
 struct Streams {
     open: usize,
-    /// The most that there were at the same time.
-    most: usize,
+    /// Whether there have been any.
+    has_served: bool,
     /// Those among them that the client need not take anything of now: they wait for their response, or are tunnels.
     working: usize,
     /// Those among them that have no end of their own.
@@ -88,7 +88,7 @@ impl Flow {
         {
             let mut streams = self.streams();
             streams.open += 1;
-            streams.most = streams.most.max(streams.open);
+            streams.has_served = true;
             streams.working += 1;
             stream.has_own_room = !std::mem::replace(&mut streams.room_taken, true);
             self.mark(&mut streams);
@@ -105,14 +105,9 @@ impl Flow {
         self.answered.load(Relaxed)
     }
 
-    /// How many streams there were at the same time, at most.
-    pub(super) fn most_streams(&self) -> usize {
-        self.streams().most
-    }
-
     /// Whether any request has come yet.
     pub(super) fn has_served(&self) -> bool {
-        self.most_streams() > 0
+        self.streams().has_served
     }
 
     /// The rest of what nothing can overtake is to come (`true`), or not.

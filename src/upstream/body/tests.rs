@@ -79,7 +79,7 @@ async fn what_we_take_for_a_response_hyper_reads_in_the_same_way() {
 #[tokio::test]
 async fn a_chunk_that_is_malformed_is_so_each_time_it_is_looked_at() {
     let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyou\r\n5 \r\nhel\r\n0\r\n\r\n";
-    let mut body = send(worker(&[text.as_bytes()]), &Method::GET).await.unwrap().into_body();
+    let mut body = send(worker(&[text.as_bytes()]), &Method::GET).await.unwrap().into_parts().1;
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "you");
     for _ in 0..3 {
         assert!(body.frame().await.unwrap().is_err());
@@ -90,7 +90,7 @@ async fn a_chunk_that_is_malformed_is_so_each_time_it_is_looked_at() {
 async fn a_body_that_was_reset_does_not_look_whole_later() {
     let (socket, mut worker) = UnixStream::pair().unwrap();
     worker.write_all(b"HTTP/1.1 200 OK\r\n\r\nhalf").await.unwrap();
-    let mut body = send(socket, &Method::GET).await.unwrap().into_body();
+    let mut body = send(socket, &Method::GET).await.unwrap().into_parts().1;
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "half");
     // It has not read the request, which makes of this a reset.
     drop(worker);
