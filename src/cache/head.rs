@@ -92,12 +92,7 @@ impl Head {
         if !self.fields.is_relayed() {
             headers.remove(CACHE_STATUS);
         }
-        for name in not_modified.keys().filter(|name| !describes_body(name)) {
-            headers.remove(name);
-            for value in not_modified.get_all(name) {
-                headers.append(name, value.clone());
-            }
-        }
+        headers.insert_all(not_modified.copies(|name| !describes_body(name)).collect());
         match Self::new(asked, self.status, &headers, Some(length), options) {
             Ok(head) => (head, Ok(())),
             Err(reason) => (self.for_one(headers, length, options.offer), Err(reason)),
@@ -199,9 +194,7 @@ const PLACES: usize = 5;
 /// (RFC 9110 §6.6.1).
 pub(super) fn kept(headers: &Headers, answered: SystemTime) -> Headers {
     let mut kept = Headers::with_capacity(headers.len() + PLACES);
-    kept.extend(
-        headers.iter().filter(|(name, _)| is_stored(name)).map(|(name, value)| (name.clone(), value.clone())),
-    );
+    kept.extend(headers.copies(is_stored));
     kept.insert_if_absent(header::DATE, || date::format(answered));
     kept.append(header::AGE, HeaderValue::from_static("0"));
     kept.append(X_CACHE, HeaderValue::from_static("hit"));

@@ -121,6 +121,15 @@ impl Headers {
         self.into_iter()
     }
 
+    /// Copies of the lines for whose names `take` is true.
+    pub fn copies(
+        &self,
+        take: impl Fn(&HeaderName) -> bool,
+    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let lines = self.0.iter().filter(move |(name, _)| take(name));
+        lines.map(|(name, value)| (name.clone(), value.clone()))
+    }
+
     /// The lines, whose values may be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&HeaderName, &mut HeaderValue)> {
         self.0.iter_mut().map(|(name, value)| (&*name, value))

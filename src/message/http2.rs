@@ -60,9 +60,7 @@ pub fn open(headers: &mut Headers) {
 
 /// Removes the fields that only HTTP/1 has (RFC 9113 §8.2.2).
 pub fn undress(headers: &mut Headers) {
-    if headers.keys().any(is_for_http_1) {
-        headers.retain(|name| !is_for_http_1(name));
-    }
+    headers.retain(|name| !is_for_http_1(name));
 }
 
 fn is_for_http_1(name: &header::HeaderName) -> bool {
@@ -144,7 +142,7 @@ fn expect_nothing(headers: &mut Headers) -> Result<(), Refusal> {
     if !headers.get_all(header::EXPECT).all(known) {
         return Err(Refusal::new(StatusCode::EXPECTATION_FAILED, "unknown expectation"));
     }
-    headers.retain(|name| *name != header::EXPECT);
+    headers.remove(header::EXPECT);
     Ok(())
 }
 

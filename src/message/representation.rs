@@ -100,9 +100,7 @@ fn refuse(status: StatusCode, headers: &Headers) -> Response<Extent> {
 /// The fields that do not describe the body.
 fn without_body(headers: &Headers) -> Headers {
     let mut kept = Headers::with_capacity(headers.len());
-    for (name, value) in headers.iter().filter(|(name, _)| conditional::is_kept_in_304(name)) {
-        kept.append(name, value.clone());
-    }
+    kept.extend(headers.copies(conditional::is_kept_in_304));
     kept
 }
 

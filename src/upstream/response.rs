@@ -131,14 +131,13 @@ fn is_chunked(headers: &Headers) -> Result<bool, UpstreamError> {
 fn content_length(headers: &mut Headers) -> Result<Option<u64>, UpstreamError> {
     let mut lines = headers.get_all(header::CONTENT_LENGTH);
     let Some(first) = lines.next() else { return Ok(None) };
-    let is_alone = match lines.next() {
-        None => true,
-        Some(line) if line == first && lines.all(|line| line == first) => false,
-        _ => return Err(UpstreamError::Malformed),
-    };
+    if lines.clone().any(|line| line != first) {
+        return Err(UpstreamError::Malformed);
+    }
+    let is_repeated = lines.next().is_some();
     let digits = first.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     let length = digits.and_then(|digits| digits.parse().ok()).ok_or(UpstreamError::Malformed)?;
-    if !is_alone {
+    if is_repeated {
         let one = first.clone();
         headers.insert(header::CONTENT_LENGTH, one);
     }
