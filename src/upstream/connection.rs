@@ -117,8 +117,12 @@ impl Connection {
     {
         let Some(mut writer) = self.writer.take() else { return Err(UpstreamError::BrokeOff) };
         let mut upload = Upload::new(request, added, body, mem::take(&mut self.scratch), self.line.clone());
-        // Requests that have come in together go to the worker together: it is woken up less often.
-        step_back().await;
+        let under_way = pool.set_out();
+        // Of many, those that have come in together go to the worker together: it is woken up less often. Of few, each goes at
+        // once, so that the worker begins while the others are read.
+        if under_way.is_one_of_many() {
+            step_back().await;
+        }
         let head = poll_fn(|cx| {
             if let Poll::Ready(Err(error)) = upload.poll(cx, &mut writer) {
                 return Poll::Ready(Err(error.into()));
@@ -126,6 +130,7 @@ impl Connection {
             self.poll_head(cx, request)
         })
         .await?;
+        drop(under_way);
         OnContinue::withdraw(request.extensions_mut());
         let Head { response, framing, is_last } = head;
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;

@@ -17,13 +17,27 @@ const IDLE_LIMIT: Duration = Duration::from_secs(15);
 const MAX_IDLE: usize = 4_096;
 /// Of those no more keep their buffers.
 const WITH_BUFFERS: usize = 256;
+/// So many requests under way on one core are many: requests come in together, and the worker has plenty to do meanwhile.
+const MANY: usize = 16;
 /// A connection that has never been used is as good as a new one for this long.
 const AS_NEW: Duration = Duration::from_secs(1);
 
 /// The pool. Each core has a shelf of its own, where the connections lie that its event loop watches: another one's would be heard
 /// of by way of that core.
 pub(super) struct Pool {
-    shelves: Box<[Mutex<Vec<Idle>>]>,
+    shelves: Box<[Shelf]>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    idle: Mutex<Vec<Idle>>,
+    /// How many of this core's requests are under way.
+    under_way: AtomicUsize,
+}
+
+/// A request that is under way, until this is dropped.
+pub(super) struct UnderWay<'a> {
+    all: &'a AtomicUsize,
 }
 
 /// The number of this thread among those that have used a pool.
@@ -52,7 +66,7 @@ impl Pool {
     /// An empty pool and the task that keeps it tidy; within a runtime.
     pub(super) fn start() -> Arc<Self> {
         let cores = available_parallelism().map_or(1, usize::from);
-        let pool = Arc::new(Self { shelves: (0..cores).map(|_| Mutex::default()).collect() });
+        let pool = Arc::new(Self { shelves: (0..cores).map(|_| Shelf::default()).collect() });
         let weak = Arc::downgrade(&pool);
         tokio::spawn(async move {
             let mut ticks = interval(IDLE_LIMIT / 3);
@@ -60,7 +74,7 @@ impl Pool {
                 ticks.tick().await;
                 let Some(pool) = weak.upgrade() else { return };
                 for shelf in &pool.shelves {
-                    lock(shelf).retain_mut(Idle::tidy);
+                    shelf.lock().retain_mut(Idle::tidy);
                 }
             }
         });
@@ -93,7 +107,7 @@ impl Pool {
 
     fn keep(&self, mut connection: Box<Connection>, used: bool) {
         let Some(shelf) = self.shelves.get(connection.core() % self.shelves.len()) else { return };
-        let mut idle = lock(shelf);
+        let mut idle = shelf.lock();
         if idle.len() >= WITH_BUFFERS {
             connection.rest();
         }
@@ -102,18 +116,40 @@ impl Pool {
         }
     }
 
+    /// A request of this core sets out.
+    pub(super) fn set_out(&self) -> UnderWay<'_> {
+        let all = &self.shelves[thread_number() % self.shelves.len()].under_way;
+        all.fetch_add(1, Relaxed);
+        UnderWay { all }
+    }
+
     /// The newest of this core's, or else one of another's.
     fn pop(&self, now: Instant) -> Option<Idle> {
         let (before, from) = self.shelves.split_at(thread_number() % self.shelves.len());
         from.iter().chain(before).find_map(|shelf| {
-            let mut idle = lock(shelf);
+            let mut idle = shelf.lock();
             std::iter::from_fn(|| idle.pop()).find(|newest| !newest.is_stale(now))
         })
     }
 }
 
-fn lock(shelf: &Mutex<Vec<Idle>>) -> MutexGuard<'_, Vec<Idle>> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shelf {
+    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay<'_> {
+    /// Whether it is one of many.
+    pub(super) fn is_one_of_many(&self) -> bool {
+        self.all.load(Relaxed) >= MANY
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Idle {
@@ -147,11 +183,22 @@ mod tests {
             pool.put(Box::new(Connection::new(ours.into())));
         }
         let seen = async {
-            while pool.shelves.iter().any(|shelf| lock(shelf).iter().any(|idle| idle.connection.is_idle())) {
+            while pool.shelves.iter().any(|shelf| shelf.lock().iter().any(|idle| idle.connection.is_idle())) {
                 tokio::task::yield_now().await;
             }
         };
         timeout(Duration::from_secs(20), seen).await.unwrap();
         assert!(pool.take(true, Instant::now()).is_none());
+    }
+
+    #[tokio::test]
+    async fn requests_are_many_while_they_are_under_way() {
+        let pool = Pool::start();
+        let mut under_way: Vec<_> = (1..MANY).map(|_| pool.set_out()).collect();
+        assert!(under_way.iter().all(|request| !request.is_one_of_many()));
+        under_way.push(pool.set_out());
+        assert!(under_way.iter().all(UnderWay::is_one_of_many));
+        under_way.pop();
+        assert!(!under_way[0].is_one_of_many());
     }
 }
