@@ -24,5 +24,6 @@ pub mod observe;
 pub mod process;
 pub mod proxy;
 pub mod server;
+pub mod tcp;
 pub mod tls;
 pub mod upstream;

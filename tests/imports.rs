@@ -17,9 +17,9 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("encode", &["message"]),
     ("files", &["message"]),
     ("observe", &["message"]),
-    ("server", &["message", "tls"]),
+    ("server", &["message", "tcp", "tls"]),
     ("tls", &["message"]),
-    ("upstream", &["message"]),
+    ("upstream", &["message", "tcp"]),
     ("proxy", &["cache", "encode", "files", "message", "observe", "upstream"]),
     // It fills in the parts' own options, and no part knows it.
     (

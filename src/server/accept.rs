@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     message::{ConnectionInfo, Handler, Scheme},
-    tls,
+    tcp, tls,
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
@@ -129,7 +129,7 @@ impl<H: Handler> Acceptor<H> {
             match tls {
                 // In a box, so that a plain connection does not carry its size.
                 Some(tls) => Box::pin(secure::serve(tls, socket, session)).await,
-                None => connection::serve(socket, session, speech).await,
+                None => connection::serve(tcp::Stream(socket), session, speech).await,
             }
             drop(room);
         });

@@ -10,7 +10,10 @@ use super::{
     http2, preface, tunnel,
     wire::Wire,
 };
-use crate::message::{ConnectionInfo, Handler, Tunnel};
+use crate::{
+    message::{ConnectionInfo, Handler, Tunnel},
+    tcp,
+};
 use bytes::BytesMut;
 use http::HeaderValue;
 use std::{
@@ -22,7 +25,6 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    net::TcpStream,
     sync::Semaphore,
     time::{Instant, Sleep, sleep_until, timeout},
 };
@@ -55,11 +57,11 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<bool>;
 }
 
-impl Transport for TcpStream {
+impl Transport for tcp::Stream {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<bool> {
         // A look, since the runtime takes a new socket for readable until it has been read from in vain.
         let mut byte = [0];
-        self.poll_peek(cx, &mut ReadBuf::new(&mut byte)).map(|seen| seen.is_ok_and(|bytes| bytes > 0))
+        self.0.poll_peek(cx, &mut ReadBuf::new(&mut byte)).map(|seen| seen.is_ok_and(|bytes| bytes > 0))
     }
 }
 

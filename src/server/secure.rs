@@ -4,7 +4,7 @@ use super::{
     connection::{self, DRAIN_GRACE_FIRST, FAR, Session, Speech, Transport},
     drain::Stage,
 };
-use crate::{message::Handler, tls};
+use crate::{message::Handler, tcp, tls};
 use std::{
     io, mem,
     pin::Pin,
@@ -45,7 +45,7 @@ pub(super) async fn serve<H: Handler>(tls: tls::Acceptor, socket: TcpStream, ses
 }
 
 async fn handshake(tls: &tls::Acceptor, socket: TcpStream) -> Result<Option<Secure>, tls::Failed> {
-    let stream = tls.accept(Socket { stream: socket, moved: false }).await?;
+    let stream = tls.accept(Socket { stream: tcp::Stream(socket), moved: false }).await?;
     Ok(stream.map(|stream| Secure(Box::new(stream))))
 }
 
@@ -60,7 +60,7 @@ struct Secure(Box<TlsStream<Socket>>);
 
 /// A socket that remembers whether it has taken anything: TLS holds up to 64 KB back, and does not say when it gets rid of them.
 struct Socket {
-    stream: TcpStream,
+    stream: tcp::Stream,
     moved: bool,
 }
 

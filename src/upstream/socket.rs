@@ -1,5 +1,6 @@
 //! A socket to the worker, as its two directions.
 
+use crate::tcp;
 use socket2::SockRef;
 use std::{
     io,
@@ -9,7 +10,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream, tcp, unix},
+    net::{TcpStream, UnixStream, tcp as halves, unix},
 };
 
 /// Both directions.
@@ -20,13 +21,13 @@ pub(super) struct Socket {
 
 /// What the worker sends.
 pub(super) enum Reader {
-    Tcp(tcp::OwnedReadHalf),
+    Tcp(halves::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
 }
 
 /// What the worker gets.
 pub(super) enum Writer {
-    Tcp(tcp::OwnedWriteHalf),
+    Tcp(halves::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
 }
 
@@ -72,7 +73,7 @@ fn would_block(read: io::Result<usize>) -> bool {
 impl AsyncRead for Reader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(half) => Pin::new(half).poll_read(cx, buf),
+            Self::Tcp(half) => tcp::poll_read(half.as_ref(), cx, buf),
             Self::Unix(half) => Pin::new(half).poll_read(cx, buf),
         }
     }
@@ -81,7 +82,7 @@ impl AsyncRead for Reader {
 impl AsyncWrite for Writer {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(half) => Pin::new(half).poll_write(cx, buf),
+            Self::Tcp(half) => tcp::poll_write(half.as_ref(), cx, buf),
             Self::Unix(half) => Pin::new(half).poll_write(cx, buf),
         }
     }
@@ -92,7 +93,7 @@ impl AsyncWrite for Writer {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(half) => Pin::new(half).poll_write_vectored(cx, bufs),
+            Self::Tcp(half) => tcp::poll_write_vectored(half.as_ref(), cx, bufs),
             Self::Unix(half) => Pin::new(half).poll_write_vectored(cx, bufs),
         }
     }
