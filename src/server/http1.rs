@@ -41,19 +41,32 @@ pub(super) async fn converse<S: Transport, H: Handler>(
     wire: &Arc<Mutex<Wire<S>>>,
 ) -> End {
     let mut stage = session.seat.stage.clone();
+    let mut waiting = stage.clone();
     let info = session.info.clone();
     let mut clock = pin!(sleep_until(Instant::now() + FAR));
     let mut talk = pin!(Conversation::new(session, wire).run(clock.as_mut()));
     loop {
+        // Before the look, so that no change is missed between the two.
+        waiting.mark_unchanged();
         if *stage.borrow_and_update() == Stage::Over {
             let _ = info.cut.set("shutdown");
             return End::Broken;
         }
-        // When the stage changes all that is waited for is looked at anew.
-        tokio::select! {
-            biased;
-            end = &mut talk => return end,
-            _ = stage.changed() => {}
+        // When the stage changes all that is waited for is looked at anew. To wait for that takes a lock, and so it is done once:
+        // who has to be woken is this task, time and again.
+        let mut changed = pin!(waiting.changed());
+        let mut is_waiting = false;
+        let ended = poll_fn(|cx| {
+            if let Poll::Ready(end) = talk.as_mut().poll(cx) {
+                return Poll::Ready(Some(end));
+            }
+            if mem::replace(&mut is_waiting, true) && stage.has_changed().is_ok_and(|changed| !changed) {
+                return Poll::Pending;
+            }
+            changed.as_mut().poll(cx).map(|_| None)
+        });
+        if let Some(end) = ended.await {
+            return end;
         }
     }
 }
