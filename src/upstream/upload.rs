@@ -203,10 +203,9 @@ where
         } else {
             let writer = Pin::new(writer);
             // One piece takes the kernel less.
-            let written = if front.len() == all {
-                writer.poll_write(cx, front)
-            } else {
-                writer.poll_write_vectored(cx, &pieces)
+            let written = match pieces.iter().find(|piece| piece.len() == all) {
+                Some(only) => writer.poll_write(cx, only),
+                None => writer.poll_write_vectored(cx, &pieces),
             };
             match ready!(written) {
                 Ok(written) => written,
