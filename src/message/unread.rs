@@ -133,9 +133,11 @@ mod tests {
 
     #[test]
     fn more_is_read_at_once_while_all_of_it_is_there() {
-        let mut body = Unread::length(20_000);
-        assert_eq!(body.room(), READ.0);
-        for (read, next) in [(READ.0, READ.1), (READ.1, READ.1), (READ.1 - 1, READ.0), (0, READ.0)] {
+        let (least, most) = READ;
+        let mut body = Unread::length(100_000);
+        assert_eq!(body.room(), least);
+        let steps = [(least, 2 * least), (2 * least, most), (most, most), (most - 1, least), (0, least)];
+        for (read, next) in steps {
             body.has_read(read);
             assert_eq!(body.room(), next, "{read}");
         }
