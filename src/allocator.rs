@@ -19,6 +19,13 @@ const LARGE: libc::c_int = 128 * 1024;
 #[cfg(target_env = "gnu")]
 const KEPT: libc::c_int = 2 * 1024 * 1024;
 
+/// In milliseconds: pages that are wholly free mimalloc gives back to the system at once. Its own second is none where nothing
+/// happens any more, since it looks only when something is freed; and connections at work free next to no pages.
+const DELAY: libc::c_long = 0;
+
+/// `mi_option_purge_delay` of `mimalloc.h`, which the crate gives no name.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
 /// The program's allocator.
 pub struct Allocator;
 
@@ -72,10 +79,17 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
-/// Has the C library keep large blocks out of its heap for good; to be called before there are threads. It does so too at
-/// first, but takes every large block that is freed for a sign that it had better not.
+/// Has both keep what is free for as long as is said above; to be called before there are threads.
+pub fn set_up() {
+    // SAFETY: it sets a number.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, DELAY) };
+    set_thresholds();
+}
+
+/// Has the C library keep large blocks out of its heap for good. It does so too at first, but takes every large block that is
+/// freed for a sign that it had better not.
 #[cfg(target_env = "gnu")]
-pub fn set_thresholds() {
+fn set_thresholds() {
     // SAFETY: it sets two numbers, and no other thread allocates meanwhile.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
@@ -85,7 +99,7 @@ pub fn set_thresholds() {
 
 /// Other C libraries have rules of their own.
 #[cfg(not(target_env = "gnu"))]
-pub fn set_thresholds() {}
+fn set_thresholds() {}
 
 #[cfg(test)]
 mod tests {

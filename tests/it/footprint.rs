@@ -53,8 +53,7 @@ fn idle_connections_over_tls_cost_at_most_14_kilobytes_each() {
     for client in &mut clients {
         assert_eq!(client.get("/").status, 200);
     }
-    // Code that was not made smaller takes more here, too.
-    let most = CONNECTIONS / 2 * if cfg!(debug_assertions) { 15 } else { 14 };
+    let most = CONNECTIONS / 2 * 14;
     wait_until("the connections give their buffers back", || resident(thrust) - before <= most);
     println!("{} idle connections over TLS: {} KB more", clients.len(), resident(thrust) - before);
 }
