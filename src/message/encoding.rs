@@ -2,9 +2,13 @@
 
 use super::{Headers, field::weight};
 use http::{HeaderValue, header};
+use std::cell::RefCell;
 
 /// Who lists more members than this in `Accept-Encoding` is sent bodies as they are.
 const MAX_MEMBERS: usize = 32;
+/// How many lines each thread remembers, and of what length in bytes at the most. Browsers send the same few again and again.
+const LINES: usize = 8;
+const LONGEST: usize = 64;
 
 /// A content coding that bodies are sent in. Where there is none, they are sent as they are (`identity`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,7 +112,7 @@ impl Offer {
 }
 
 /// What `Accept-Encoding` says, in thousandths; `None` for what it does not list.
-#[derive(Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Weights {
     /// By `Encoding as usize`.
     encodings: [Option<u16>; 3],
@@ -120,8 +124,34 @@ struct Weights {
 impl Weights {
     /// `None` where the list is too long.
     fn read(request: &Headers) -> Option<Self> {
-        let lines = request.get_all(header::ACCEPT_ENCODING);
-        let mut members = lines.flat_map(|line| line.as_bytes().split(|&b| b == b','));
+        let mut lines = request.get_all(header::ACCEPT_ENCODING);
+        match (lines.next(), lines.next()) {
+            (Some(line), None) => Self::of_line(line.as_bytes()),
+            _ => Self::of(request.get_all(header::ACCEPT_ENCODING).map(HeaderValue::as_bytes)),
+        }
+    }
+
+    /// The same for one line, which is read only if it is not one of those that were read last.
+    fn of_line(line: &[u8]) -> Option<Self> {
+        type Remembered = Option<(Box<[u8]>, Option<Weights>)>;
+        thread_local! {
+            static REMEMBERED: RefCell<[Remembered; LINES]> = const { RefCell::new([const { None }; LINES]) };
+        }
+        REMEMBERED.with_borrow_mut(|remembered| {
+            let place = &mut remembered[line.len() % LINES];
+            match place {
+                Some((known, weights)) if **known == *line => *weights,
+                _ => {
+                    let weights = Self::of([line].into_iter());
+                    *place = (line.len() <= LONGEST).then(|| (line.into(), weights));
+                    weights
+                }
+            }
+        })
+    }
+
+    fn of<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let mut members = lines.flat_map(|line| line.split(|&b| b == b','));
         let mut weights = Self::default();
         members.by_ref().take(MAX_MEMBERS).for_each(|member| weights.add(member));
         members.next().is_none().then_some(weights)
@@ -268,6 +298,27 @@ mod tests {
         let mut request = accept(&["gzip"]);
         request.append(header::ACCEPT_ENCODING, HeaderValue::from_bytes(b"\xff, br").unwrap());
         assert_eq!(choose(&request, &offer), Some(Brotli));
+    }
+
+    /// All these lines have one place.
+    #[test]
+    fn what_another_has_sent_before_changes_nothing() {
+        let spaces = " ".repeat(LONGEST);
+        for _ in 0..2 {
+            for (line, expected) in [
+                ("gzip".to_owned(), Some(Gzip)),
+                ("zstd".to_owned(), Some(Zstd)),
+                ("br, gzip;q=.".to_owned(), Some(Brotli)),
+                ("zstd".to_owned() + &spaces, Some(Zstd)),
+                ("gzip".to_owned() + &spaces, Some(Gzip)),
+            ] {
+                assert_eq!(line.len() % LINES, 4);
+                let seen = [(); 2].map(|()| chosen(&line, Encoding::ALL));
+                assert_eq!(seen, [expected; 2], "{line:?}");
+            }
+        }
+        assert_eq!(chosen("gzip, br", [Gzip, Brotli]), Some(Gzip));
+        assert_eq!(chosen("gzip, br", [Brotli]), Some(Brotli));
     }
 
     #[test]
