@@ -1,7 +1,6 @@
 //! Who the client is: `X-Forwarded-*`, and whom to believe about it.
 
 use super::{ConnectionInfo, Headers, Scheme, host, write};
-use bytes::BytesMut;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -110,7 +109,7 @@ pub fn tell_scheme(headers: &mut Headers, connection: &ConnectionInfo) {
 }
 
 /// Adds `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker, where they are not there, as lines behind
-/// the header. Claims of a peer that is not trusted must be gone already (see [`is_claim`]): what is still there is believed and
+/// the header; the first of them moves there, since it is longer than it was. Claims of a peer that is not trusted must be gone already (see [`is_claim`]): what is still there is believed and
 /// extended.
 pub fn extend(headers: &mut Headers, added: &mut Vec<u8>, connection: &ConnectionInfo, client: IpAddr) {
     let peer = &connection.peer_value;
@@ -134,11 +133,10 @@ pub fn extend(headers: &mut Headers, added: &mut Vec<u8>, connection: &Connectio
         let other = (client != connection.peer).then(|| address_value(client));
         write::field(added, "x-real-ip", other.as_ref().unwrap_or(peer).as_bytes());
     }
+    // Whatever has been said of the way so far, and the peer as its last part, in one line.
+    write::list(added, "x-forwarded-for", headers.get_all(FOR).chain([peer]).map(HeaderValue::as_bytes));
     if said.forwarded_for {
-        let chain = joined(headers.get_all(FOR), peer);
-        headers.insert(FOR, chain);
-    } else {
-        write::field(added, "x-forwarded-for", peer.as_bytes());
+        headers.remove(FOR);
     }
 }
 
@@ -172,18 +170,6 @@ impl<'a> Said<'a> {
         }
         said
     }
-}
-
-/// All lines of `X-Forwarded-For` and the peer as one list.
-fn joined<'a>(lines: impl Iterator<Item = &'a HeaderValue>, peer: &HeaderValue) -> HeaderValue {
-    let mut list = BytesMut::new();
-    for line in lines {
-        list.extend_from_slice(line.as_bytes());
-        list.extend_from_slice(b", ");
-    }
-    list.extend_from_slice(peer.as_bytes());
-    // Values with commas between them are a value.
-    HeaderValue::from_maybe_shared(list.freeze()).unwrap_or_else(|_| peer.clone())
 }
 
 /// An address as a header field's value.

@@ -38,6 +38,8 @@ pub fn lists(value: &HeaderValue, token: &str) -> bool {
 /// other field is compared with all of these, and a list can name thousands.
 fn connection_options(headers: &Headers) -> Vec<HeaderName> {
     let options = headers.get_all(header::CONNECTION).flat_map(tokens);
+    // What most of them say, and a field that is removed in any case.
+    let options = options.filter(|option| !option.eq_ignore_ascii_case("keep-alive"));
     let mut named = Vec::new();
     for name in options.filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok()) {
         if headers.contains_key(&name) && !is_for_everybody(name.as_str()) && !named.contains(&name) {

@@ -12,6 +12,16 @@ pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// The line of a field whose value is a list of these members (RFC 9110 §5.6.1).
+pub fn list<'a>(out: &mut Vec<u8>, name: &str, members: impl Iterator<Item = &'a [u8]>) {
+    out.extend_from_slice(name.as_bytes());
+    for (number, member) in members.enumerate() {
+        out.extend_from_slice(if number == 0 { b": " } else { b", " });
+        out.extend_from_slice(member);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 /// How many bytes a field's line has.
 pub fn field_size(name: &str, value: &[u8]) -> usize {
     name.len() + b": ".len() + value.len() + b"\r\n".len()
