@@ -226,11 +226,7 @@ impl<S: Transport> Wire<S> {
         let Some(socket) = &mut self.socket else {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
-        let socket = Pin::new(socket);
-        let written = match pieces {
-            [only] => socket.poll_write(cx, only),
-            _ => socket.poll_write_vectored(cx, pieces),
-        };
+        let written = Pin::new(socket).poll_write_vectored(cx, pieces);
         self.note_progress(written.is_pending());
         written
     }

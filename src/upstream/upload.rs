@@ -201,13 +201,7 @@ where
         let written = if self.is_deaf {
             all
         } else {
-            let writer = Pin::new(writer);
-            // One piece takes the kernel less.
-            let written = match pieces.iter().find(|piece| piece.len() == all) {
-                Some(only) => writer.poll_write(cx, only),
-                None => writer.poll_write_vectored(cx, &pieces),
-            };
-            match ready!(written) {
+            match ready!(Pin::new(writer).poll_write_vectored(cx, &pieces)) {
                 Ok(written) => written,
                 Err(error) => {
                     // Where the worker has only closed the connection, whoever reads has been told.
