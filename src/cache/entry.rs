@@ -101,6 +101,13 @@ impl Entry {
         }
     }
 
+    /// The same until something better is added.
+    pub fn add_form_for_now(&self, encoding: Encoding, body: Bytes) {
+        if let Some(forms) = &self.forms {
+            forms.fill_for_now(encoding, Form::new(self.head.fields(), encoding, body));
+        }
+    }
+
     /// Whether the other one's body is this very one.
     pub fn shares_body_with(&self, other: &Self) -> bool {
         match (&self.body, &other.body) {
@@ -236,7 +243,7 @@ impl Entry {
             Content::File(_) => 0,
         };
         let origin = self.origin.as_ref().map_or(0, Origin::weight);
-        let form = |form: &Form| weight_of(&form.fields) + form.body.len();
+        let form = |form: Form| weight_of(&form.fields) + form.body.len();
         let forms = self.forms.as_ref();
         let forms = forms.map_or(0, |forms| size_of::<Forms>() + forms.iter().map(form).sum::<usize>());
         size_of::<Self>() + self.head.weight() + body + origin + forms

@@ -3,12 +3,12 @@
 use crate::message::{Headers, encodable, encoding::Encoding, prepared::Fields};
 use bytes::Bytes;
 use std::sync::{
-    Arc, OnceLock,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
 /// A stored response in one encoding.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Form {
     /// Its fields, as they are sent with a hit.
     pub fields: Arc<Fields>,
@@ -16,7 +16,8 @@ pub struct Form {
     pub body: Bytes,
 }
 
-/// A place for each encoding, filled once and for good. Whoever stores a form sees to it that the response is weighed anew.
+/// A place for each encoding, filled for good once, and until then perhaps with something that was quickly made. Whoever stores
+/// a form sees to it that the response is weighed anew.
 #[derive(Debug, Default)]
 pub struct Forms {
     places: [Place; Encoding::ALL.len()],
@@ -26,8 +27,10 @@ pub struct Forms {
 
 #[derive(Debug, Default)]
 struct Place {
-    /// Without a form where it is not worth its room.
+    /// For good; without a form where it is not worth its room.
     form: OnceLock<Option<Form>>,
+    /// What there is until then.
+    interim: Mutex<Option<Box<Form>>>,
     /// Whether somebody has begun to make it.
     claimed: AtomicBool,
 }
@@ -61,10 +64,11 @@ impl Forms {
     pub fn renewed(&self, identity: &Fields) -> Self {
         let forms = Self { given: self.given, ..Self::default() };
         for encoding in Encoding::ALL {
-            let place = self.place(encoding);
-            if let Some(form) = place.form.get() {
-                let form = form.as_ref().map(|form| Form::new(identity, encoding, form.body.clone()));
-                forms.fill(encoding, form);
+            let renew = |form: &Form| Form::new(identity, encoding, form.body.clone());
+            match (self.place(encoding).form.get(), self.get(encoding)) {
+                (Some(form), _) => forms.fill(encoding, form.as_ref().map(renew)),
+                (None, Some(interim)) => forms.fill_for_now(encoding, renew(&interim)),
+                (None, None) => {}
             }
         }
         forms
@@ -75,9 +79,14 @@ impl Forms {
         self.given
     }
 
+    /// Whether there is a form in this encoding.
+    pub fn has(&self, encoding: Encoding) -> bool {
+        self.place(encoding).is_filled()
+    }
+
     /// The form in this encoding, if it is there.
-    pub fn get(&self, encoding: Encoding) -> Option<&Form> {
-        self.place(encoding).form.get()?.as_ref()
+    pub fn get(&self, encoding: Encoding) -> Option<Form> {
+        self.place(encoding).get()
     }
 
     /// Whether this encoding was tried, and is not worth having.
@@ -88,7 +97,7 @@ impl Forms {
     /// Whether the one who asks may make it: the first, while it is neither there nor worthless.
     pub fn claim(&self, encoding: Encoding) -> bool {
         let place = self.place(encoding);
-        place.form.get().is_none() && !place.claimed.swap(true, Ordering::Relaxed)
+        place.form.get().is_none() && !place.is_filled() && !place.claimed.swap(true, Ordering::Relaxed)
     }
 
     /// It was not made after all: the next one who asks may.
@@ -98,17 +107,45 @@ impl Forms {
 
     /// Puts it in its place; `None` says that it is not worth it.
     pub fn fill(&self, encoding: Encoding, form: Option<Form>) {
+        let place = self.place(encoding);
         // It can only have been made twice, and then both are the same.
-        let _ = self.place(encoding).form.set(form);
+        let _ = place.form.set(form);
+        *place.interim() = None;
+    }
+
+    /// Puts it there until something better takes its place.
+    pub fn fill_for_now(&self, encoding: Encoding, form: Form) {
+        let place = self.place(encoding);
+        let mut interim = place.interim();
+        if place.form.get().is_none() {
+            *interim = Some(Box::new(form));
+        }
     }
 
     /// The forms that are there.
-    pub fn iter(&self) -> impl Iterator<Item = &Form> {
-        self.places.iter().filter_map(|place| place.form.get()?.as_ref())
+    pub fn iter(&self) -> impl Iterator<Item = Form> {
+        self.places.iter().filter_map(Place::get)
     }
 
     fn place(&self, encoding: Encoding) -> &Place {
         &self.places[encoding as usize]
+    }
+}
+
+impl Place {
+    fn is_filled(&self) -> bool {
+        self.form.get().map_or_else(|| self.interim().is_some(), Option::is_some)
+    }
+
+    fn get(&self) -> Option<Form> {
+        match self.form.get() {
+            Some(form) => form.clone(),
+            None => self.interim().as_deref().cloned(),
+        }
+    }
+
+    fn interim(&self) -> MutexGuard<'_, Option<Box<Form>>> {
+        self.interim.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -132,8 +169,8 @@ mod tests {
         ))
     }
 
-    fn body(forms: &Forms, encoding: Encoding) -> Option<&[u8]> {
-        forms.get(encoding).map(|form| &form.body[..])
+    fn body(forms: &Forms, encoding: Encoding) -> Option<Bytes> {
+        forms.get(encoding).map(|form| form.body)
     }
 
     /// RFC 9110 §8.4, §8.8.3.3.
@@ -156,7 +193,7 @@ mod tests {
             forms.give_up(encoding);
             assert!(!forms.claim(encoding), "{encoding:?}");
         }
-        assert_eq!((body(&forms, Gzip), body(&forms, Zstd)), (Some(&b"gzip"[..]), None));
+        assert_eq!((body(&forms, Gzip), body(&forms, Zstd)), (Some("gzip".into()), None));
         assert!(forms.is_worthless(Zstd) && !forms.is_worthless(Gzip) && !forms.is_worthless(Brotli));
         assert_eq!(forms.iter().count(), 1);
     }
@@ -167,7 +204,25 @@ mod tests {
         forms.fill(Gzip, form("one"));
         forms.fill(Gzip, form("other"));
         forms.fill(Gzip, None);
-        assert_eq!(body(&forms, Gzip), Some(&b"one"[..]));
+        assert_eq!(body(&forms, Gzip), Some("one".into()));
+    }
+
+    #[test]
+    fn what_is_there_for_now_makes_room_for_what_is_better() {
+        let forms = Forms::default();
+        forms.fill_for_now(Gzip, form("for now").unwrap());
+        let renewed = forms.renewed(&of("x: z"));
+        for forms in [&forms, &renewed] {
+            assert_eq!(body(forms, Gzip), Some("for now".into()));
+            assert!(!forms.claim(Gzip) && !forms.is_worthless(Gzip) && forms.iter().count() == 1);
+        }
+        for better in ["better", "best"] {
+            forms.fill(Gzip, form(better));
+            forms.fill_for_now(Gzip, form("too late").unwrap());
+            assert_eq!((body(&forms, Gzip), forms.iter().count()), (Some("better".into()), 1));
+        }
+        renewed.fill(Gzip, None);
+        assert!(renewed.is_worthless(Gzip) && renewed.iter().count() == 0);
     }
 
     #[test]
@@ -177,7 +232,7 @@ mod tests {
         let own = fields("etag: \"b\"");
         let given = Forms::given(&of("x: y | etag: \"a\""), [(Brotli, own, Bytes::from_static(b"br"))]);
         let expected = fields("x: y | etag: W/\"b\" | content-encoding: br");
-        assert_eq!(given.get(Brotli).map(|form| form.fields.headers()), Some(&expected));
+        assert_eq!(given.get(Brotli).unwrap().fields.headers(), &expected);
         for (forms, are_given) in [(made, false), (given, true), (Forms::given(&of(""), []), false)] {
             assert_eq!(forms.are_given(), are_given, "{forms:?}");
             assert_eq!(forms.renewed(&of("x: z")).are_given(), are_given, "{forms:?}");

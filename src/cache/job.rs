@@ -46,6 +46,14 @@ impl Job {
         self.shared.store.holds_body_of(&self.key, &self.entry)
     }
 
+    /// Puts something that was quickly made beside the body, until it is finished.
+    pub fn keep_for_now(&self, encoded: Bytes) {
+        if let Some(owned) = self.shared.budget.own(encoded) {
+            let add = |entry: &Entry| entry.add_form_for_now(self.encoding, owned.clone());
+            self.shared.store.add_form(self.key.clone(), &self.entry, add);
+        }
+    }
+
     /// Puts it beside the body if that is still stored, and if there is room; `None` says that it is not worth it.
     pub fn finish(&self, encoded: Option<Bytes>) {
         let owned = match encoded {
@@ -55,7 +63,8 @@ impl Job {
                 owned => owned,
             },
         };
-        self.shared.store.add_form(self.key.clone(), &self.entry, self.encoding, owned);
+        let add = |entry: &Entry| entry.add_form(self.encoding, owned.clone());
+        self.shared.store.add_form(self.key.clone(), &self.entry, add);
     }
 }
 
@@ -107,7 +116,7 @@ mod tests {
     }
 
     fn form(entry: &Entry, encoding: Encoding) -> Option<Bytes> {
-        entry.forms()?.get(encoding).map(|form| form.body.clone())
+        entry.forms()?.get(encoding).map(|form| form.body)
     }
 
     #[test]
@@ -124,6 +133,20 @@ mod tests {
             assert!(job(&cache, &entry, accept).is_none(), "{accept}");
         }
         assert_eq!(job(&cache, &entry, "gzip, zstd").unwrap().encoding(), Encoding::Zstd);
+    }
+
+    #[test]
+    fn what_is_there_for_now_is_not_made_again() {
+        let (cache, entry) = stored();
+        let first = job(&cache, &entry, "br").unwrap();
+        first.keep_for_now(Bytes::from_static(b"for now"));
+        assert_eq!(form(&entry, Encoding::Brotli).unwrap(), "for now");
+        drop(first);
+        assert!(job(&cache, &entry, "br").is_none());
+        let second = job(&cache, &entry, "zstd").unwrap();
+        second.keep_for_now(Bytes::from_static(b"for now"));
+        second.finish(Some(Bytes::from_static(b"zstd")));
+        assert_eq!(form(&entry, Encoding::Zstd).unwrap(), "zstd");
     }
 
     #[test]

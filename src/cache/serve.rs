@@ -55,9 +55,9 @@ pub enum Served {
 }
 
 /// The form of a body that fits a request best.
-enum Chosen<'a> {
+enum Chosen {
     Identity,
-    Ready(&'a Form),
+    Ready(Form),
     /// It is still to be made.
     Missing(Encoding),
 }
@@ -85,17 +85,17 @@ fn as_it_lies(
     if *wanted.method != Method::GET || !is_plain || status.is_some_and(|status| *status != Status::hit()) {
         return None;
     }
-    let (fields, body) = match choose(entry, wanted) {
-        Chosen::Ready(form) => (&form.fields, &form.body),
+    let Form { fields, body } = match choose(entry, wanted) {
+        Chosen::Ready(form) => form,
         Chosen::Identity => match entry.body() {
-            Content::Memory(body) => (entry.head().fields(), body),
+            Content::Memory(body) => Form { fields: entry.head().fields().clone(), body: body.clone() },
             Content::File(_) => return None,
         },
         Chosen::Missing(_) => return None,
     };
-    let mut response = Response::new(Served::Bytes(body.clone()));
+    let mut response = Response::new(Served::Bytes(body));
     *response.status_mut() = entry.head().status();
-    Some((response, Prepared { fields: fields.clone(), aged: status.map(|_| entry.aged(wanted.now)) }))
+    Some((response, Prepared { fields, aged: status.map(|_| entry.aged(wanted.now)) }))
 }
 
 /// The answer to any request.
@@ -128,12 +128,12 @@ fn make(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Response<Ser
 /// The encoding in which a body in memory should lie ready for such requests, and does not.
 pub(super) fn missing(entry: &Entry, wanted: &Wanted) -> Option<Encoding> {
     let encoding = best(entry, wanted)?;
-    let forms = entry.forms().filter(|forms| forms.get(encoding).is_none())?;
+    let forms = entry.forms().filter(|forms| !forms.has(encoding))?;
     let suffices = || forms.are_given() && second_best(forms, wanted).is_some();
     (entry.is_encodable() && !forms.is_worthless(encoding) && !suffices()).then_some(encoding)
 }
 
-fn choose<'a>(entry: &'a Entry, wanted: &Wanted) -> Chosen<'a> {
+fn choose(entry: &Entry, wanted: &Wanted) -> Chosen {
     let Some(encoding) = best(entry, wanted) else { return Chosen::Identity };
     let forms = entry.forms();
     let ready = forms.and_then(|forms| forms.get(encoding).or_else(|| second_best(forms, wanted)));
@@ -152,8 +152,8 @@ fn best(entry: &Entry, wanted: &Wanted) -> Option<Encoding> {
 }
 
 /// The best of the forms that are there: to send it is better than to make the best of all while the client waits.
-fn second_best<'a>(forms: &'a Forms, wanted: &Wanted) -> Option<&'a Form> {
-    let ready = wanted.offer.only(|encoding| forms.get(encoding).is_some());
+fn second_best(forms: &Forms, wanted: &Wanted) -> Option<Form> {
+    let ready = wanted.offer.only(|encoding| forms.has(encoding));
     let encoding = if ready.is_empty() { None } else { encoding::choose(wanted.headers, &ready) };
     encoding.and_then(|encoding| forms.get(encoding))
 }

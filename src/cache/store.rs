@@ -1,8 +1,7 @@
 //! Everything that is stored, within a limit of bytes. The one place that knows moka.
 
 use super::{CacheKey, Entry, key::Hashed};
-use crate::message::{Headers, encoding::Encoding};
-use bytes::Bytes;
+use crate::message::Headers;
 use moka::{
     ops::compute::Op,
     sync::{Cache, CacheBuilder},
@@ -72,15 +71,14 @@ impl Store {
         wanted
     }
 
-    /// Has a response's body lie ready in an encoding, too, if it is still stored, perhaps under a newer head; it is weighed
-    /// anew. `None` says that it is not worth it.
-    pub fn add_form(&self, key: CacheKey, entry: &Entry, encoding: Encoding, body: Option<Bytes>) {
+    /// Has `add` give a response another form of its body, if that is still stored, perhaps under a newer head; it is weighed anew.
+    pub fn add_form(&self, key: CacheKey, entry: &Entry, add: impl Fn(&Entry)) {
         self.0.entry(key).and_compute_with(|stored| {
             let Some(stored) = stored else { return Op::Nop };
             let variants: Variants = stored.into_value();
             let mut found = false;
             for same in variants.all().iter().filter(|stored| stored.shares_body_with(entry)) {
-                same.add_form(encoding, body.clone());
+                add(same);
                 found = true;
             }
             if found { Op::Put(variants) } else { Op::Nop }
@@ -157,6 +155,7 @@ impl Variants {
 #[cfg(test)]
 mod tests {
     use super::{super::testing::*, *};
+    use crate::message::encoding::Encoding;
     use std::{
         sync::mpsc,
         thread,
@@ -272,18 +271,26 @@ mod tests {
         let expected = || (key("/").weight() + entry.weight() + OVERHEAD) as u64;
         store.put(key("/"), entry.clone(), || true);
         let before = weight();
-        store.add_form(key("/"), &entry, Encoding::Brotli, None);
+        store.add_form(key("/"), &entry, |entry| entry.add_form(Encoding::Brotli, None));
         assert_eq!((weight(), expected()), (before, before));
-        store.add_form(key("/"), &entry, Encoding::Gzip, Some(vec![0; 1000].into()));
-        assert!(weight() > before + 1000 && weight() == expected());
+        let add = |length: usize| {
+            move |entry: &Entry| entry.add_form_for_now(Encoding::Gzip, vec![0; length].into())
+        };
+        store.add_form(key("/"), &entry, add(2000));
+        let for_now = weight();
+        assert!(for_now > before + 2000 && for_now == expected());
+        store.add_form(key("/"), &entry, |entry| entry.add_form(Encoding::Gzip, Some(vec![0; 1000].into())));
+        assert_eq!((weight(), expected()), (for_now - 1000, for_now - 1000));
         let forms = entry.forms().unwrap();
-        assert!(forms.is_worthless(Encoding::Brotli) && forms.get(Encoding::Gzip).is_some());
+        assert!(forms.is_worthless(Encoding::Brotli) && forms.has(Encoding::Gzip));
         // What is gone, or is another by now, gets none.
         for stored in [Some(Arc::new(script("", "etag: \"b\""))), None] {
             store.invalidate(&key("/"));
             stored.into_iter().for_each(|stored| assert!(store.put(key("/"), stored, || true)));
-            store.add_form(key("/"), &entry, Encoding::Zstd, Some(vec![0; 1000].into()));
-            assert!(forms.get(Encoding::Zstd).is_none());
+            store.add_form(key("/"), &entry, |entry| {
+                entry.add_form(Encoding::Zstd, Some(vec![0; 1000].into()))
+            });
+            assert!(!forms.has(Encoding::Zstd));
         }
         assert!(store.get(&key("/")).is_none());
     }
@@ -297,8 +304,8 @@ mod tests {
         }
         let before = store.0.entry_count();
         for (number, entry) in entries.iter().enumerate() {
-            let body = vec![0; 9_000].into();
-            store.add_form(key(&format!("/{number}")), entry, Encoding::Gzip, Some(body));
+            let add = |entry: &Entry| entry.add_form(Encoding::Gzip, Some(vec![0; 9_000].into()));
+            store.add_form(key(&format!("/{number}")), entry, add);
             assert!(store.0.weighted_size() <= 100_000, "{number}");
         }
         assert!(before == 12 && (5..12).contains(&store.0.entry_count()), "{}", store.0.entry_count());

@@ -1,4 +1,8 @@
 //! Stored bodies are encoded here, one at a time, on a thread of its own that gets out of everybody's way.
+//!
+//! Each of them twice: first quickly, as it would be for one client alone, and with care when nothing else is left to be done quickly.
+//! Who asks meanwhile is sent what there is. Where the machine is busy because nothing lies ready yet, as behind a deploy, it
+//! could take seconds until the first body is encoded with care, and everybody would have all of them encoded for themselves.
 
 use super::{encoder::Encoder, levels::Effort};
 use crate::message::encoding::Encoding;
@@ -25,7 +29,10 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    /// What nothing has been done for yet.
+    new: VecDeque<Job>,
+    /// What is still to be encoded with care.
+    begun: VecDeque<Job>,
     /// Whether there is a thread.
     attended: bool,
 }
@@ -33,8 +40,24 @@ struct Queue {
 struct Job {
     body: Bytes,
     encoding: Encoding,
-    wanted: Box<dyn FnOnce() -> bool + Send>,
-    done: Box<dyn FnOnce(Option<Bytes>) + Send>,
+    wanted: Box<dyn Fn() -> bool + Send>,
+    done: Box<dyn FnMut(Encoded) + Send>,
+}
+
+/// What has become of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Encoded {
+    /// This, until something better comes.
+    ForNow(Bytes),
+    /// The best that there will be; `None` if it saves less than 5 %, or fails.
+    ForGood(Option<Bytes>),
+}
+
+/// How often a body has its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Second,
 }
 
 /// More jobs than this do not wait.
@@ -55,20 +78,20 @@ impl Background {
         Self::default()
     }
 
-    /// Has `body` encoded, if it is still `wanted` when its turn comes, and `done` called with the outcome on that thread: `None`
-    /// if this saves less than 5 %, or fails. False if too much is waiting already; then nothing is called.
+    /// Has `body` encoded, if it is still `wanted` when its turn comes, and `done` called with the outcome on that thread, perhaps
+    /// with one for now before. False if too much is waiting already; then nothing is called.
     pub fn submit(
         &self,
         body: Bytes,
         encoding: Encoding,
-        wanted: impl FnOnce() -> bool + Send + 'static,
-        done: impl FnOnce(Option<Bytes>) + Send + 'static,
+        wanted: impl Fn() -> bool + Send + 'static,
+        done: impl FnMut(Encoded) + Send + 'static,
     ) -> bool {
         let mut queue = self.shared.lock();
-        if queue.jobs.len() >= MOST || !self.attend(&mut queue) {
+        if queue.new.len() + queue.begun.len() >= MOST || !self.attend(&mut queue) {
             return false;
         }
-        queue.jobs.push_back(Job { body, encoding, wanted: Box::new(wanted), done: Box::new(done) });
+        queue.new.push_back(Job { body, encoding, wanted: Box::new(wanted), done: Box::new(done) });
         self.shared.arrived.notify_one();
         true
     }
@@ -88,18 +111,20 @@ impl Shared {
     fn work(&self) {
         // On Linux this concerns the thread that calls it alone. Where it is not allowed, it goes without.
         let _ = rustix::process::nice(NICE);
-        while let Some(job) = self.next() {
+        while let Some((job, turn)) = self.next() {
             // What panics in there is of no concern to the next job.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| job.run()));
+            let left = panic::catch_unwind(AssertUnwindSafe(|| job.run(turn)));
+            self.lock().begun.extend(left.unwrap_or_default());
         }
     }
 
     /// Waits for a job. With `None` there is no thread any more.
-    fn next(&self) -> Option<Job> {
-        let idle = |queue: &mut Queue| queue.jobs.is_empty();
+    fn next(&self) -> Option<(Job, Turn)> {
+        let idle = |queue: &mut Queue| queue.new.is_empty() && queue.begun.is_empty();
         let waited = self.arrived.wait_timeout_while(self.lock(), IDLE, idle);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let job = queue.jobs.pop_front();
+        let new = queue.new.pop_front().map(|job| (job, Turn::First));
+        let job = new.or_else(|| queue.begun.pop_front().map(|job| (job, Turn::Second)));
         if job.is_none() {
             *queue = Queue::default();
         }
@@ -112,20 +137,31 @@ impl Shared {
 }
 
 impl Job {
-    fn run(self) {
+    /// Gives itself back if it wants another turn.
+    fn run(mut self, turn: Turn) -> Option<Self> {
         if !(self.wanted)() {
-            return;
+            return None;
         }
-        let encoded = panic::catch_unwind(|| encode(&self.body, self.encoding));
-        drop(self.body);
-        (self.done)(encoded.unwrap_or_default());
+        // The best of gzip takes hardly longer.
+        let is_last = turn == Turn::Second || self.encoding == Encoding::Gzip;
+        let effort = if is_last { Effort::Stored } else { Effort::Live };
+        let encoded = panic::catch_unwind(|| encode(&self.body, self.encoding, effort)).unwrap_or_default();
+        if is_last {
+            drop(self.body);
+            (self.done)(Encoded::ForGood(encoded));
+            return None;
+        }
+        if let Some(encoded) = encoded {
+            (self.done)(Encoded::ForNow(encoded));
+        }
+        Some(self)
     }
 }
 
 /// The encoded body, in as much memory as it needs. Given up as soon as it is not worth it.
-fn encode(body: &Bytes, encoding: Encoding) -> Option<Bytes> {
+fn encode(body: &Bytes, encoding: Encoding, effort: Effort) -> Option<Bytes> {
     let most = body.len() - body.len().div_ceil(20);
-    let mut encoder = Encoder::new(encoding, Effort::Stored, Some(body.len() as u64));
+    let mut encoder = Encoder::new(encoding, effort, Some(body.len() as u64));
     for slice in body.chunks(SLICE) {
         encoder.write(slice).ok()?;
         if encoder.ready() > most {
@@ -149,20 +185,41 @@ mod tests {
     #[test]
     fn a_body_comes_back_smaller_in_no_more_memory_than_it_needs() {
         let background = Background::new();
-        let (sender, results) = mpsc::channel();
         for encoding in Encoding::ALL {
-            let sender = sender.clone();
-            assert!(background.submit(
-                text(),
-                encoding,
-                || true,
-                move |encoded| sender.send(encoded).unwrap()
-            ));
-            let encoded = results.recv().unwrap().unwrap();
-            assert_eq!(testing::whole(encoding, &encoded).as_deref(), Some(&text()[..]));
-            let length = encoded.len();
-            assert_eq!(encoded.try_into_mut().unwrap().capacity(), length);
+            let (sender, results) = mpsc::channel();
+            let done = move |encoded| sender.send(encoded).unwrap();
+            assert!(background.submit(text(), encoding, || true, done));
+            let mut lengths = Vec::new();
+            for result in results {
+                let (Encoded::ForNow(encoded) | Encoded::ForGood(Some(encoded))) = result else {
+                    panic!("{encoding:?} is worth it");
+                };
+                assert_eq!(testing::whole(encoding, &encoded).as_deref(), Some(&text()[..]));
+                lengths.push(encoded.len());
+                assert_eq!(encoded.try_into_mut().unwrap().capacity(), lengths[lengths.len() - 1]);
+            }
+            match lengths[..] {
+                [best] if encoding == Encoding::Gzip => assert!(best < text().len() / 2),
+                [for_now, best] => assert!(best < for_now && for_now < text().len() / 2, "{encoding:?}"),
+                _ => panic!("{encoding:?}: {lengths:?}"),
+            }
         }
+    }
+
+    #[test]
+    fn nothing_is_encoded_with_care_while_something_waits_for_its_first_turn() {
+        let background = Background::new();
+        let (sender, results) = mpsc::channel();
+        let (go, wait) = mpsc::channel::<()>();
+        assert!(background.submit(text(), Encoding::Gzip, || true, move |_| wait.recv().unwrap()));
+        for number in [1, 2] {
+            let sender = sender.clone();
+            let done = move |encoded| sender.send((number, matches!(encoded, Encoded::ForNow(_)))).unwrap();
+            assert!(background.submit(text(), Encoding::Brotli, || true, done));
+        }
+        drop(sender);
+        go.send(()).unwrap();
+        assert_eq!(results.iter().collect::<Vec<_>>(), [(1, true), (2, true), (1, false), (2, false)]);
     }
 
     #[test]
@@ -180,7 +237,7 @@ mod tests {
                     || true,
                     move |encoded| sender.send(encoded).unwrap(),
                 );
-                assert_eq!(results.recv().unwrap(), None, "{encoding:?} {}", body.len());
+                assert_eq!(results.recv().unwrap(), Encoded::ForGood(None), "{encoding:?} {}", body.len());
             }
         }
     }
@@ -219,13 +276,8 @@ mod tests {
         let background = Background::new();
         let (sender, results) = mpsc::channel();
         background.submit(text(), Encoding::Gzip, || true, |_| panic!("on purpose"));
-        background.submit(
-            text(),
-            Encoding::Gzip,
-            || true,
-            move |encoded| sender.send(encoded.is_some()).unwrap(),
-        );
-        assert!(results.recv().unwrap());
+        background.submit(text(), Encoding::Gzip, || true, move |encoded| sender.send(encoded).unwrap());
+        assert!(matches!(results.recv().unwrap(), Encoded::ForGood(Some(_))));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod padding;
 #[cfg(test)]
 mod testing;
 
-pub use background::Background;
+pub use background::{Background, Encoded};
 pub use crowd::has_room;
 pub use first::{Begun, Resumed, begin};
 pub use live::Live;

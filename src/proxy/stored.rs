@@ -4,6 +4,7 @@ use super::{body::Source, exchange::Answer, failure::Failure, pipeline::Proxy, s
 use crate::message::{Request, Response};
 use crate::{
     cache::{self, CacheKey, Entry, Lookup, Served, Status, Wanted},
+    encode::Encoded,
     files::{OpenError, OpenFile},
     message::Incoming,
 };
@@ -49,7 +50,10 @@ impl Proxy {
                 body,
                 encoding,
                 move || asked.is_wanted(),
-                move |encoded| job.finish(encoded),
+                move |encoded| match encoded {
+                    Encoded::ForNow(encoded) => job.keep_for_now(encoded),
+                    Encoded::ForGood(encoded) => job.finish(encoded),
+                },
             );
         }
         let (response, prepared) = cache::serve(entry, status, wanted);

@@ -35,6 +35,26 @@ fn each_later_hit_is_sent_as_it_lies_there() {
     }
 }
 
+/// Behind a deploy nobody has the patience for the best.
+#[test]
+fn what_was_encoded_quickly_is_sent_until_it_is_encoded_with_care() {
+    let mut stage = Stage::new();
+    let body = prose(400_000);
+    stage.script("/a", [Answer::ok(&[HTML, FRESH], &body)]);
+    stage.get("/a");
+    for coding in [Coding::Brotli, Coding::Zstd] {
+        let mut lengths = Vec::new();
+        wait_until("two forms of it were seen", || {
+            let response = stage.ask("GET /a", &[&coding.accepted()]);
+            assert!(response.decoded() == body.as_bytes());
+            lengths.extend(response.length());
+            lengths.dedup();
+            lengths.len() == 2
+        });
+        assert!(lengths[0] > lengths[1], "{coding:?}: {lengths:?}");
+    }
+}
+
 /// Of whatever length, in front of a worker that has said it or not.
 #[test]
 fn bodies_of_all_lengths() {
@@ -60,19 +80,10 @@ fn bodies_of_all_lengths() {
 fn encoding_time(thrust: &Thrust) -> u64 {
     let mut found = None;
     wait_until("nothing is left to encode", || {
-        let stats = || {
-            let tasks = fs::read_dir(format!("/proc/{}/task", thrust.pid())).unwrap().flatten();
-            let mut stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
-            stats.find_map(|stat| stat.split_once(" (encode) ").map(|(_, rest)| rest.to_owned()))
-        };
-        let Some(stat) = stats() else { return false };
-        let fields: Vec<_> = stat.split(' ').collect();
-        // The state is the third field; user and system time, in ticks of 10 ms, are the 14th and 15th.
-        let ticks = |field: usize| fields[field - 3].parse::<u64>().unwrap();
-        found = Some(10 * (ticks(14) + ticks(15)));
-        fields[0] == "S"
+        found = thrust.encoder().filter(|encoder| encoder.is_idle);
+        found.is_some()
     });
-    found.unwrap()
+    found.unwrap().milliseconds
 }
 
 /// Seen by the work it takes: forty times as much would be hard to overlook.

@@ -154,7 +154,7 @@ fn a_304_may_take_it_away_from_others() {
     }
 }
 
-fn ready(entry: &Entry) -> [Option<&Form>; 3] {
+fn ready(entry: &Entry) -> [Option<Form>; 3] {
     Encoding::ALL.map(|encoding| entry.forms()?.get(encoding))
 }
 

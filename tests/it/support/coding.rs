@@ -1,7 +1,8 @@
 //! Content codings, decoded by the tools that Debian has for them.
 
-use super::{Response, Stage, wait_until};
+use super::{Response, Stage, Thrust, wait_until};
 use std::{
+    fs,
     io::{ErrorKind, Write},
     process::{Command, Stdio},
     thread,
@@ -110,19 +111,40 @@ impl Response {
     }
 }
 
+/// The thread that encodes what is stored.
+pub struct Encoder {
+    /// It has nothing to do.
+    pub is_idle: bool,
+    /// Processor time that it has used.
+    pub milliseconds: u64,
+}
+
+impl Thrust {
+    /// `None` where there is none at the moment.
+    pub fn encoder(&self) -> Option<Encoder> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();
+        let mut stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
+        let stat = stats.find_map(|stat| stat.split_once(" (encode) ").map(|(_, rest)| rest.to_owned()))?;
+        let fields: Vec<_> = stat.split(' ').collect();
+        // The state is the third field; user and system time, in ticks of 10 ms, are the 14th and 15th.
+        let ticks = |field: usize| fields[field - 3].parse::<u64>().unwrap();
+        Some(Encoder { is_idle: fields[0] == "S", milliseconds: 10 * (ticks(14) + ticks(15)) })
+    }
+}
+
 impl Stage {
-    /// Asks for something stored until it lies ready in this coding: then its length is known.
+    /// Asks for something stored until it lies ready in this coding, which is when its length is known, as small as it gets.
     #[track_caller]
     pub fn await_form(&mut self, target: &str, coding: Coding) -> Response {
         let (line, accepted) = (format!("GET {target}"), coding.accepted());
-        let mut ready = None;
         wait_until(&format!("{target} lies ready in {coding:?}"), || {
             let response = self.ask(&line, &[&accepted]);
             assert_eq!(response.coding(), coding.name(), "{target}");
-            ready = Some(response).filter(|response| response.length().is_some());
-            ready.is_some()
+            response.length().is_some()
         });
-        ready.unwrap()
+        let is_idle = || self.thrust.encoder().is_none_or(|encoder| encoder.is_idle);
+        wait_until("nothing is left to encode", is_idle);
+        self.ask(&line, &[&accepted])
     }
 }
 
