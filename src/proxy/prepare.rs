@@ -86,8 +86,7 @@ pub(super) fn take_body(request: &mut Request<Incoming>, options: &Options) -> R
 /// them) do not tell `_` from `-`, so the disguised forms stay here too, even of trusted peers, and with them those of what
 /// a stored response is told apart by.
 fn is_not_for_worker(name: &str, trusted: bool) -> bool {
-    // Byte by byte: names are too short for a search to pay.
-    if name.bytes().fold(false, |so_far, byte| so_far | (byte == b'_')) {
+    if name.contains('_') {
         let plain = name.replace('_', "-");
         return is_not_for_worker(&plain, false) || forwarded::shapes_url(&plain);
     }
