@@ -105,6 +105,13 @@ fn set_thresholds() {}
 mod tests {
     use super::*;
 
+    /// That number is what it is called here only where the default is that of giving memory back.
+    #[test]
+    fn the_option_is_the_one_that_is_meant() {
+        // SAFETY: it reads a number.
+        assert_eq!(unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) }, 1000);
+    }
+
     #[test]
     fn a_block_keeps_what_is_in_it_however_it_grows_and_shrinks() {
         let sizes = [1, 100, SMALL, SMALL + 1, 100 * SMALL, SMALL + 1, SMALL, 2 * SMALL, 64, 1];

@@ -40,20 +40,29 @@ pub fn poll_write(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Pol
     poll_send(stream, cx, bytes.len(), || Ok(send(stream, bytes, SendFlags::NOSIGNAL)?))
 }
 
-/// Writes as much of them as there is room for, one behind the other. What is one piece, but for empty ones, is sent as one: it
-/// takes the kernel 0.1 µs less.
+/// Writes as much of them as there is room for, one behind the other. What is [`only`] one piece is sent as one: it takes the kernel
+/// 0.1 µs less.
 pub fn poll_write_vectored(
     stream: &TcpStream,
     cx: &mut Context<'_>,
     pieces: &[IoSlice<'_>],
 ) -> Poll<io::Result<usize>> {
-    let length = pieces.iter().map(|piece| piece.len()).sum();
-    if let Some(only) = pieces.iter().find(|piece| piece.len() == length) {
+    if let Some(only) = only(pieces) {
         return poll_write(stream, cx, only);
     }
-    poll_send(stream, cx, length, || {
+    poll_send(stream, cx, length(pieces), || {
         Ok(sendmsg(stream, pieces, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?)
     })
+}
+
+/// The one piece that is not empty, where there is only one, or none.
+pub fn only<'a>(pieces: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
+    let length = length(pieces);
+    pieces.iter().find(|piece| piece.len() == length).map(|piece| &**piece)
+}
+
+fn length(pieces: &[IoSlice<'_>]) -> usize {
+    pieces.iter().map(|piece| piece.len()).sum()
 }
 
 fn poll_send(

@@ -89,15 +89,20 @@ impl Forms {
         self.place(encoding).get()
     }
 
+    /// Whether nothing more is to be done about this encoding.
+    pub fn is_settled(&self, encoding: Encoding) -> bool {
+        self.place(encoding).form.get().is_some()
+    }
+
     /// Whether this encoding was tried, and is not worth having.
     pub fn is_worthless(&self, encoding: Encoding) -> bool {
         matches!(self.place(encoding).form.get(), Some(None))
     }
 
-    /// Whether the one who asks may make it: the first, while it is neither there nor worthless.
+    /// Whether the one who asks may make it: the first, while it is neither there for good nor worthless.
     pub fn claim(&self, encoding: Encoding) -> bool {
         let place = self.place(encoding);
-        place.form.get().is_none() && !place.is_filled() && !place.claimed.swap(true, Ordering::Relaxed)
+        place.form.get().is_none() && !place.claimed.swap(true, Ordering::Relaxed)
     }
 
     /// It was not made after all: the next one who asks may.
@@ -105,12 +110,13 @@ impl Forms {
         self.place(encoding).claimed.store(false, Ordering::Relaxed);
     }
 
-    /// Puts it in its place; `None` says that it is not worth it.
+    /// Puts it in its place for good; `None` says that it is not worth it, or that it is not to be had better than it is now.
     pub fn fill(&self, encoding: Encoding, form: Option<Form>) {
         let place = self.place(encoding);
+        let mut interim = place.interim();
+        let there = interim.take().map(|there| *there);
         // It can only have been made twice, and then both are the same.
-        let _ = place.form.set(form);
-        *place.interim() = None;
+        let _ = place.form.set(form.or(there));
     }
 
     /// Puts it there until something better takes its place.
@@ -134,14 +140,16 @@ impl Forms {
 
 impl Place {
     fn is_filled(&self) -> bool {
-        self.form.get().map_or_else(|| self.interim().is_some(), Option::is_some)
+        self.form.get().map_or_else(|| self.get().is_some(), Option::is_some)
     }
 
     fn get(&self) -> Option<Form> {
-        match self.form.get() {
-            Some(form) => form.clone(),
-            None => self.interim().as_deref().cloned(),
-        }
+        let settled = || self.form.get().cloned();
+        settled().unwrap_or_else(|| {
+            let interim = self.interim();
+            // It may have made room just now.
+            interim.as_deref().cloned().or_else(|| settled().flatten())
+        })
     }
 
     fn interim(&self) -> MutexGuard<'_, Option<Box<Form>>> {
@@ -214,15 +222,17 @@ mod tests {
         let renewed = forms.renewed(&of("x: z"));
         for forms in [&forms, &renewed] {
             assert_eq!(body(forms, Gzip), Some("for now".into()));
-            assert!(!forms.claim(Gzip) && !forms.is_worthless(Gzip) && forms.iter().count() == 1);
+            assert!(!forms.is_settled(Gzip) && !forms.is_worthless(Gzip) && forms.iter().count() == 1);
+            assert!(forms.claim(Gzip) && !forms.claim(Gzip));
         }
         for better in ["better", "best"] {
             forms.fill(Gzip, form(better));
             forms.fill_for_now(Gzip, form("too late").unwrap());
             assert_eq!((body(&forms, Gzip), forms.iter().count()), (Some("better".into()), 1));
         }
+        // It is not to be had better.
         renewed.fill(Gzip, None);
-        assert!(renewed.is_worthless(Gzip) && renewed.iter().count() == 0);
+        assert!(renewed.is_settled(Gzip) && body(&renewed, Gzip) == Some("for now".into()));
     }
 
     #[test]

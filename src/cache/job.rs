@@ -41,6 +41,11 @@ impl Job {
         self.encoding
     }
 
+    /// Whether something that was quickly made is there already.
+    pub fn is_there_for_now(&self) -> bool {
+        self.entry.forms().is_some_and(|forms| forms.has(self.encoding))
+    }
+
     /// Whether it is worth doing when its turn has come.
     pub fn is_wanted(&self) -> bool {
         self.shared.store.holds_body_of(&self.key, &self.entry)
@@ -136,17 +141,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_for_now_is_not_made_again() {
+    fn what_is_there_for_now_is_still_to_be_made_well() {
         let (cache, entry) = stored();
         let first = job(&cache, &entry, "br").unwrap();
+        assert!(!first.is_there_for_now());
         first.keep_for_now(Bytes::from_static(b"for now"));
         assert_eq!(form(&entry, Encoding::Brotli).unwrap(), "for now");
+        assert!(job(&cache, &entry, "br").is_none(), "it is under way");
         drop(first);
+        let second = job(&cache, &entry, "br").unwrap();
+        assert!(second.is_there_for_now());
+        second.finish(Some(Bytes::from_static(b"br")));
+        drop(second);
+        assert_eq!(form(&entry, Encoding::Brotli).unwrap(), "br");
         assert!(job(&cache, &entry, "br").is_none());
-        let second = job(&cache, &entry, "zstd").unwrap();
-        second.keep_for_now(Bytes::from_static(b"for now"));
-        second.finish(Some(Bytes::from_static(b"zstd")));
-        assert_eq!(form(&entry, Encoding::Zstd).unwrap(), "zstd");
     }
 
     #[test]

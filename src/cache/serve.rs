@@ -125,12 +125,12 @@ fn make(entry: &Entry, status: Option<&Status>, wanted: &Wanted) -> Response<Ser
     response
 }
 
-/// The encoding in which a body in memory should lie ready for such requests, and does not.
+/// The encoding in which a body in memory should lie ready for such requests, and does not, or only for now.
 pub(super) fn missing(entry: &Entry, wanted: &Wanted) -> Option<Encoding> {
     let encoding = best(entry, wanted)?;
-    let forms = entry.forms().filter(|forms| !forms.has(encoding))?;
+    let forms = entry.forms().filter(|forms| !forms.is_settled(encoding))?;
     let suffices = || forms.are_given() && second_best(forms, wanted).is_some();
-    (entry.is_encodable() && !forms.is_worthless(encoding) && !suffices()).then_some(encoding)
+    (entry.is_encodable() && !suffices()).then_some(encoding)
 }
 
 fn choose(entry: &Entry, wanted: &Wanted) -> Chosen {

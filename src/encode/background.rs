@@ -1,8 +1,9 @@
-//! Stored bodies are encoded here, one at a time, on a thread of its own that gets out of everybody's way.
+//! Stored bodies are encoded here, off the runtime, on threads that get out of everybody's way.
 //!
-//! Each of them twice: first quickly, as it would be for one client alone, and with care when nothing else is left to be done quickly.
-//! Who asks meanwhile is sent what there is. Where the machine is busy because nothing lies ready yet, as behind a deploy, it
-//! could take seconds until the first body is encoded with care, and everybody would have all of them encoded for themselves.
+//! Each has two turns: it is encoded quickly, as it would be for one client alone, and then with care, on a thread of its own, so that
+//! nobody's first turn waits for somebody's second. Who asks meanwhile is sent what there is. On a machine that is busy because
+//! nothing lies ready yet, as behind a deploy, these threads get little of it: it could take seconds until the first body is encoded
+//! with care, and everybody would have all of them encoded for themselves.
 
 use super::{encoder::Encoder, levels::Effort};
 use crate::message::encoding::Encoding;
@@ -15,33 +16,20 @@ use std::{
     time::Duration,
 };
 
-/// Encodes bodies that are kept. Clones share one queue and one thread, which is there while there is work.
-#[derive(Clone, Default)]
+/// Encodes bodies that are kept. Clones share their queues and threads.
+#[derive(Clone)]
 pub struct Background {
-    shared: Arc<Shared>,
+    first: Arc<Line>,
+    second: Arc<Line>,
 }
 
-#[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    arrived: Condvar,
-}
-
-#[derive(Default)]
-struct Queue {
-    /// What nothing has been done for yet.
-    new: VecDeque<Job>,
-    /// What is still to be encoded with care.
-    begun: VecDeque<Job>,
-    /// Whether there is a thread.
-    attended: bool,
-}
-
-struct Job {
-    body: Bytes,
-    encoding: Encoding,
-    wanted: Box<dyn Fn() -> bool + Send>,
-    done: Box<dyn FnMut(Encoded) + Send>,
+/// Which of its turns a body is to have next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It is encoded quickly, and then has its second.
+    First,
+    /// It is encoded with care.
+    Second,
 }
 
 /// What has become of a body.
@@ -53,17 +41,32 @@ pub enum Encoded {
     ForGood(Option<Bytes>),
 }
 
-/// How often a body has its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    First,
-    Second,
+/// Those who wait for the same turn, and the thread that sees to them, one at a time. It is there while there is work.
+struct Line {
+    thread: &'static str,
+    work: Box<dyn Fn(Job) + Send + Sync>,
+    queue: Mutex<Queue>,
+    arrived: Condvar,
 }
 
-/// More jobs than this do not wait.
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Whether there is a thread.
+    attended: bool,
+}
+
+struct Job {
+    body: Bytes,
+    encoding: Encoding,
+    wanted: Box<dyn Fn() -> bool + Send>,
+    done: Box<dyn FnMut(Encoded) + Send>,
+}
+
+/// More jobs than this do not wait in a line.
 const MOST: usize = 1024;
 
-/// The thread ends when nothing has come for so long.
+/// A thread ends when nothing has come for so long.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// Everything else on the machine comes first, the worker too.
@@ -72,59 +75,80 @@ const NICE: i32 = 10;
 /// So much is given to the encoder at once.
 const SLICE: usize = 64 * 1024;
 
-impl Background {
-    /// Without a thread so far.
-    pub fn new() -> Self {
-        Self::default()
+impl Default for Background {
+    /// Without threads so far.
+    fn default() -> Self {
+        let second = Line::new("encode-best", Job::encode_with_care);
+        let next = second.clone();
+        let first = Line::new("encode", move |job| {
+            // Where that line is too long the next request tries again.
+            job.encode_quickly().map(|job| next.join(job));
+        });
+        Self { first, second }
     }
+}
 
-    /// Has `body` encoded, if it is still `wanted` when its turn comes, and `done` called with the outcome on that thread, perhaps
-    /// with one for now before. False if too much is waiting already; then nothing is called.
+impl Background {
+    /// Has `body` encoded, if it is still `wanted` when its turn comes, and `done` called with what comes of each turn. False if too
+    /// much is waiting already; then nothing is called.
     pub fn submit(
         &self,
         body: Bytes,
         encoding: Encoding,
+        turn: Turn,
         wanted: impl Fn() -> bool + Send + 'static,
         done: impl FnMut(Encoded) + Send + 'static,
     ) -> bool {
-        let mut queue = self.shared.lock();
-        if queue.new.len() + queue.begun.len() >= MOST || !self.attend(&mut queue) {
-            return false;
+        let job = Job { body, encoding, wanted: Box::new(wanted), done: Box::new(done) };
+        match turn {
+            Turn::First => self.first.join(job),
+            Turn::Second => self.second.join(job),
         }
-        queue.new.push_back(Job { body, encoding, wanted: Box::new(wanted), done: Box::new(done) });
-        self.shared.arrived.notify_one();
-        true
-    }
-
-    /// Starts the thread if there is none. False if the system allows no further one.
-    fn attend(&self, queue: &mut Queue) -> bool {
-        if !queue.attended {
-            let shared = self.shared.clone();
-            queue.attended =
-                thread::Builder::new().name("encode".into()).spawn(move || shared.work()).is_ok();
-        }
-        queue.attended
     }
 }
 
-impl Shared {
+impl Line {
+    fn new(thread: &'static str, work: impl Fn(Job) + Send + Sync + 'static) -> Arc<Self> {
+        let (queue, arrived) = Default::default();
+        Arc::new(Self { thread, work: Box::new(work), queue, arrived })
+    }
+
+    /// False if it is too long, or if the system allows no further thread.
+    fn join(self: &Arc<Self>, job: Job) -> bool {
+        let mut queue = self.lock();
+        if queue.jobs.len() >= MOST || !self.attend(&mut queue) {
+            return false;
+        }
+        queue.jobs.push_back(job);
+        self.arrived.notify_one();
+        true
+    }
+
+    /// Starts the thread if there is none.
+    fn attend(self: &Arc<Self>, queue: &mut Queue) -> bool {
+        if !queue.attended {
+            let line = self.clone();
+            queue.attended =
+                thread::Builder::new().name(self.thread.into()).spawn(move || line.work()).is_ok();
+        }
+        queue.attended
+    }
+
     fn work(&self) {
         // On Linux this concerns the thread that calls it alone. Where it is not allowed, it goes without.
         let _ = rustix::process::nice(NICE);
-        while let Some((job, turn)) = self.next() {
+        while let Some(job) = self.next() {
             // What panics in there is of no concern to the next job.
-            let left = panic::catch_unwind(AssertUnwindSafe(|| job.run(turn)));
-            self.lock().begun.extend(left.unwrap_or_default());
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| (self.work)(job)));
         }
     }
 
     /// Waits for a job. With `None` there is no thread any more.
-    fn next(&self) -> Option<(Job, Turn)> {
-        let idle = |queue: &mut Queue| queue.new.is_empty() && queue.begun.is_empty();
+    fn next(&self) -> Option<Job> {
+        let idle = |queue: &mut Queue| queue.jobs.is_empty();
         let waited = self.arrived.wait_timeout_while(self.lock(), IDLE, idle);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let new = queue.new.pop_front().map(|job| (job, Turn::First));
-        let job = new.or_else(|| queue.begun.pop_front().map(|job| (job, Turn::Second)));
+        let job = queue.jobs.pop_front();
         if job.is_none() {
             *queue = Queue::default();
         }
@@ -137,24 +161,34 @@ impl Shared {
 }
 
 impl Job {
-    /// Gives itself back if it wants another turn.
-    fn run(mut self, turn: Turn) -> Option<Self> {
+    /// Gives itself back where there is more to be done.
+    fn encode_quickly(mut self) -> Option<Self> {
+        // What gzip does with care is quick enough for a first turn.
+        if self.encoding == Encoding::Gzip {
+            self.encode_with_care();
+            return None;
+        }
         if !(self.wanted)() {
             return None;
         }
-        // The best of gzip takes hardly longer.
-        let is_last = turn == Turn::Second || self.encoding == Encoding::Gzip;
-        let effort = if is_last { Effort::Stored } else { Effort::Live };
-        let encoded = panic::catch_unwind(|| encode(&self.body, self.encoding, effort)).unwrap_or_default();
-        if is_last {
-            drop(self.body);
-            (self.done)(Encoded::ForGood(encoded));
-            return None;
-        }
-        if let Some(encoded) = encoded {
+        if let Some(encoded) = self.encoded(Effort::Live) {
             (self.done)(Encoded::ForNow(encoded));
         }
         Some(self)
+    }
+
+    fn encode_with_care(mut self) {
+        if (self.wanted)() {
+            let encoded = self.encoded(Effort::Stored);
+            drop(self.body);
+            (self.done)(Encoded::ForGood(encoded));
+        }
+    }
+
+    /// `None` if it is not worth it, or fails.
+    fn encoded(&self, effort: Effort) -> Option<Bytes> {
+        let (body, encoding) = (&self.body, self.encoding);
+        panic::catch_unwind(|| encode(body, encoding, effort)).unwrap_or_default()
     }
 }
 
@@ -184,11 +218,11 @@ mod tests {
 
     #[test]
     fn a_body_comes_back_smaller_in_no_more_memory_than_it_needs() {
-        let background = Background::new();
+        let background = Background::default();
         for encoding in Encoding::ALL {
             let (sender, results) = mpsc::channel();
             let done = move |encoded| sender.send(encoded).unwrap();
-            assert!(background.submit(text(), encoding, || true, done));
+            assert!(background.submit(text(), encoding, Turn::First, || true, done));
             let mut lengths = Vec::new();
             for result in results {
                 let (Encoded::ForNow(encoded) | Encoded::ForGood(Some(encoded))) = result else {
@@ -207,24 +241,38 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_encoded_with_care_while_something_waits_for_its_first_turn() {
-        let background = Background::new();
-        let (sender, results) = mpsc::channel();
+    fn no_first_turn_waits_for_a_second() {
+        let background = Background::default();
         let (go, wait) = mpsc::channel::<()>();
-        assert!(background.submit(text(), Encoding::Gzip, || true, move |_| wait.recv().unwrap()));
-        for number in [1, 2] {
-            let sender = sender.clone();
-            let done = move |encoded| sender.send((number, matches!(encoded, Encoded::ForNow(_)))).unwrap();
-            assert!(background.submit(text(), Encoding::Brotli, || true, done));
-        }
-        drop(sender);
+        let (begun, has_begun) = mpsc::channel();
+        let slow = move |encoded| {
+            if let Encoded::ForGood(_) = encoded {
+                begun.send(()).unwrap();
+                wait.recv().unwrap();
+            }
+        };
+        assert!(background.submit(text(), Encoding::Brotli, Turn::First, || true, slow));
+        has_begun.recv().unwrap();
+        let (sender, results) = mpsc::channel();
+        let done = move |encoded| sender.send(matches!(encoded, Encoded::ForNow(_))).unwrap();
+        assert!(background.submit(text(), Encoding::Zstd, Turn::First, || true, done));
+        assert!(results.recv().unwrap(), "it is there for now");
+        assert!(results.try_recv().is_err(), "its second turn has to wait");
         go.send(()).unwrap();
-        assert_eq!(results.iter().collect::<Vec<_>>(), [(1, true), (2, true), (1, false), (2, false)]);
+        assert!(!results.recv().unwrap(), "it is there for good");
+    }
+
+    #[test]
+    fn what_has_had_its_first_turn_has_only_its_second() {
+        let (sender, results) = mpsc::channel();
+        let done = move |encoded| sender.send(encoded).unwrap();
+        assert!(Background::default().submit(text(), Encoding::Zstd, Turn::Second, || true, done));
+        assert!(matches!(results.iter().collect::<Vec<_>>()[..], [Encoded::ForGood(Some(_))]));
     }
 
     #[test]
     fn what_does_not_become_smaller_is_not_worth_it() {
-        let background = Background::new();
+        let background = Background::default();
         let (sender, results) = mpsc::channel();
         let mut nearly = testing::noise(100_000);
         nearly.extend_from_slice(&[0; 4_000]);
@@ -234,6 +282,7 @@ mod tests {
                 background.submit(
                     body.clone().into(),
                     encoding,
+                    Turn::First,
                     || true,
                     move |encoded| sender.send(encoded).unwrap(),
                 );
@@ -244,13 +293,14 @@ mod tests {
 
     #[test]
     fn jobs_are_done_in_turn_on_one_thread_and_too_many_are_turned_down() {
-        let background = Background::new();
+        let background = Background::default();
         let (sender, results) = mpsc::channel();
         let (go, wait) = mpsc::channel::<()>();
         let (started, has_started) = mpsc::channel();
         assert!(background.submit(
             text(),
             Encoding::Gzip,
+            Turn::First,
             || true,
             move |_| {
                 started.send(()).unwrap();
@@ -261,9 +311,9 @@ mod tests {
         for number in 0..MOST {
             let sender = sender.clone();
             let done = move |_| sender.send((number, thread::current().id())).unwrap();
-            assert!(background.clone().submit(Bytes::new(), Encoding::Zstd, || true, done));
+            assert!(background.clone().submit(Bytes::new(), Encoding::Zstd, Turn::First, || true, done));
         }
-        assert!(!background.submit(text(), Encoding::Zstd, || true, |_| unreachable!()));
+        assert!(!background.submit(text(), Encoding::Zstd, Turn::First, || true, |_| unreachable!()));
         assert!(results.try_recv().is_err(), "the first is not done yet");
         go.send(()).unwrap();
         let done: Vec<_> = (0..MOST).map(|_| results.recv().unwrap()).collect();
@@ -273,20 +323,38 @@ mod tests {
 
     #[test]
     fn a_panic_ends_nothing_else() {
-        let background = Background::new();
+        let background = Background::default();
         let (sender, results) = mpsc::channel();
-        background.submit(text(), Encoding::Gzip, || true, |_| panic!("on purpose"));
-        background.submit(text(), Encoding::Gzip, || true, move |encoded| sender.send(encoded).unwrap());
+        background.submit(text(), Encoding::Gzip, Turn::First, || true, |_| panic!("on purpose"));
+        background.submit(
+            text(),
+            Encoding::Gzip,
+            Turn::First,
+            || true,
+            move |encoded| sender.send(encoded).unwrap(),
+        );
         assert!(matches!(results.recv().unwrap(), Encoded::ForGood(Some(_))));
     }
 
     #[test]
     fn what_is_no_longer_wanted_is_not_done() {
-        let background = Background::new();
+        let background = Background::default();
         let (sender, done) = mpsc::channel();
         let unwanted = sender.clone();
-        background.submit(text(), Encoding::Gzip, || false, move |_| unwanted.send("unwanted").unwrap());
-        background.submit(text(), Encoding::Gzip, || true, move |_| sender.send("wanted").unwrap());
+        background.submit(
+            text(),
+            Encoding::Gzip,
+            Turn::First,
+            || false,
+            move |_| unwanted.send("unwanted").unwrap(),
+        );
+        background.submit(
+            text(),
+            Encoding::Gzip,
+            Turn::First,
+            || true,
+            move |_| sender.send("wanted").unwrap(),
+        );
         assert_eq!(done.iter().collect::<Vec<_>>(), ["wanted"]);
     }
 }

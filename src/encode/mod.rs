@@ -1,4 +1,4 @@
-//! Bodies on their way out in a smaller form: live streams, and what is stored, once and off the runtime.
+//! Bodies on their way out in a smaller form: live streams, and what is stored, for all who will ask and off the runtime.
 
 mod background;
 mod crowd;
@@ -10,7 +10,7 @@ mod padding;
 #[cfg(test)]
 mod testing;
 
-pub use background::{Background, Encoded};
+pub use background::{Background, Encoded, Turn};
 pub use crowd::has_room;
 pub use first::{Begun, Resumed, begin};
 pub use live::Live;

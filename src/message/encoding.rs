@@ -131,7 +131,7 @@ impl Weights {
         }
     }
 
-    /// The same for one line, which is read only if it is not one of those that were read last.
+    /// The same for one line, which is read only if another one has been read in its place since.
     fn of_line(line: &[u8]) -> Option<Self> {
         type Remembered = Option<(Box<[u8]>, Option<Weights>)>;
         thread_local! {

@@ -4,7 +4,7 @@ use super::{body::Source, exchange::Answer, failure::Failure, pipeline::Proxy, s
 use crate::message::{Request, Response};
 use crate::{
     cache::{self, CacheKey, Entry, Lookup, Served, Status, Wanted},
-    encode::Encoded,
+    encode::{Encoded, Turn},
     files::{OpenError, OpenFile},
     message::Incoming,
 };
@@ -42,13 +42,17 @@ impl Proxy {
         wanted: &Wanted,
         key: impl FnOnce() -> CacheKey,
     ) -> Result<Answer, Failure> {
+        let (response, prepared) = cache::serve(entry, status, wanted);
+        // Behind that: what is made of it is for the next request.
         if let Some(job) = self.cache.job(entry, wanted, key) {
             // The claim is given up with the job, if the queue is too long for it.
             let job = Arc::new(job);
             let (body, encoding, asked) = (job.body(), job.encoding(), job.clone());
+            let turn = if job.is_there_for_now() { Turn::Second } else { Turn::First };
             self.encoder.submit(
                 body,
                 encoding,
+                turn,
                 move || asked.is_wanted(),
                 move |encoded| match encoded {
                     Encoded::ForNow(encoded) => job.keep_for_now(encoded),
@@ -56,7 +60,6 @@ impl Proxy {
                 },
             );
         }
-        let (response, prepared) = cache::serve(entry, status, wanted);
         let (head, served) = response.into_parts();
         let source = match served {
             Served::Nothing => Source::Empty,

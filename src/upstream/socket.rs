@@ -94,7 +94,10 @@ impl AsyncWrite for Writer {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(half) => tcp::poll_write_vectored(half.as_ref(), cx, bufs),
-            Self::Unix(half) => Pin::new(half).poll_write_vectored(cx, bufs),
+            Self::Unix(half) => match tcp::only(bufs) {
+                Some(only) => Pin::new(half).poll_write(cx, only),
+                None => Pin::new(half).poll_write_vectored(cx, bufs),
+            },
         }
     }
 

@@ -141,7 +141,7 @@ fn what_lies_ready_has_none() {
             let [one, other] = [&mut padded, &mut plain].map(|stage| {
                 let fields = ["Content-Type: text/html", "Cache-Control: max-age=60"];
                 stage.script(&target, [Answer::ok(&fields, &content(number))]);
-                stage.await_form(&target, coding)
+                stage.await_best_form(&target, coding)
             });
             assert!(one.body == other.body, "{coding:?} {number}");
         }

@@ -24,7 +24,7 @@ fn each_later_hit_is_sent_as_it_lies_there() {
         let live = stage.ask("GET /a", &[&coding.accepted()]);
         assert_eq!((miss.x_cache(), live.x_cache()), ("miss", "hit"));
         assert_eq!((miss.length(), live.coding()), (None, coding.name()));
-        let form = stage.await_form("/a", coding);
+        let form = stage.await_best_form("/a", coding);
         assert!(form.decoded() == prose(50_000).as_bytes());
         assert!(form.body.len() < miss.body.len(), "{coding:?}: {} of {}", form.body.len(), miss.body.len());
         for _ in 0..3 {
@@ -35,24 +35,23 @@ fn each_later_hit_is_sent_as_it_lies_there() {
     }
 }
 
-/// Behind a deploy nobody has the patience for the best.
+/// Behind a deploy nobody has the patience for the best: even of a body like this it takes a tenth of a second.
 #[test]
 fn what_was_encoded_quickly_is_sent_until_it_is_encoded_with_care() {
     let mut stage = Stage::new();
-    let body = prose(400_000);
+    let body = prose(200_000);
     stage.script("/a", [Answer::ok(&[HTML, FRESH], &body)]);
     stage.get("/a");
-    for coding in [Coding::Brotli, Coding::Zstd] {
-        let mut lengths = Vec::new();
-        wait_until("two forms of it were seen", || {
-            let response = stage.ask("GET /a", &[&coding.accepted()]);
-            assert!(response.decoded() == body.as_bytes());
-            lengths.extend(response.length());
-            lengths.dedup();
-            lengths.len() == 2
-        });
-        assert!(lengths[0] > lengths[1], "{coding:?}: {lengths:?}");
-    }
+    let mut forms: Vec<Response> = Vec::new();
+    wait_until("two forms of it were seen", || {
+        let response = stage.ask("GET /a", &[&Coding::Brotli.accepted()]);
+        if response.length().is_some() && forms.last().is_none_or(|last| last.body != response.body) {
+            forms.push(response);
+        }
+        forms.len() == 2
+    });
+    assert!(forms[0].body.len() > forms[1].body.len());
+    assert!(forms.iter().all(|form| form.decoded() == body.as_bytes() && form.coding() == "br"));
 }
 
 /// Of whatever length, in front of a worker that has said it or not.
@@ -76,21 +75,18 @@ fn bodies_of_all_lengths() {
     }
 }
 
-/// Milliseconds of processor time that the thread has used which encodes what is stored, once it has nothing to do.
+/// Milliseconds of processor time that the threads have used which encode what is stored, once they have nothing to do.
 fn encoding_time(thrust: &Thrust) -> u64 {
-    let mut found = None;
-    wait_until("nothing is left to encode", || {
-        found = thrust.encoder().filter(|encoder| encoder.is_idle);
-        found.is_some()
-    });
-    found.unwrap().milliseconds
+    wait_until("somebody encodes", || thrust.encoders().count > 0);
+    thrust.await_encoders();
+    thrust.encoders().milliseconds
 }
 
 /// Seen by the work it takes: forty times as much would be hard to overlook.
 #[test]
 fn what_many_want_first_is_encoded_once() {
     const CLIENTS: usize = 40;
-    let backend = Backend::answer(|_| ok(&format!("{HTML}\r\n{FRESH}"), &prose(400_000)));
+    let backend = Backend::answer(|_| ok(&format!("{HTML}\r\n{FRESH}"), &prose(200_000)));
     let thrust = Thrust::builder().upstream(backend.url()).env("THRUST_MAX_CACHE_ITEM_SIZE", "10MB").start();
     let mut client = Client::connect(thrust.port());
     client.get("/one");
@@ -187,7 +183,7 @@ fn what_is_validated_keeps_its_forms() {
         let target = format!("/{coding:?}");
         stage.script(&target, [Answer::ok(&old, &prose(20_000)), renewed.clone()]);
         stage.get(&target);
-        (coding, stage.await_form(&target, coding), target)
+        (coding, stage.await_best_form(&target, coding), target)
     });
     for (coding, form, target) in forms {
         stage.await_stale(&target);

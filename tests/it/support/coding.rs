@@ -111,40 +111,67 @@ impl Response {
     }
 }
 
-/// The thread that encodes what is stored.
-pub struct Encoder {
-    /// It has nothing to do.
-    pub is_idle: bool,
-    /// Processor time that it has used.
+/// The threads that encode what is stored.
+#[derive(Default)]
+pub struct Encoders {
+    /// How many there are at the moment.
+    pub count: usize,
+    /// They have nothing to do.
+    pub are_idle: bool,
+    /// Processor time that they have used.
     pub milliseconds: u64,
 }
 
 impl Thrust {
-    /// `None` where there is none at the moment.
-    pub fn encoder(&self) -> Option<Encoder> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten();
-        let mut stats = tasks.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok());
-        let stat = stats.find_map(|stat| stat.split_once(" (encode) ").map(|(_, rest)| rest.to_owned()))?;
-        let fields: Vec<_> = stat.split(' ').collect();
-        // The state is the third field; user and system time, in ticks of 10 ms, are the 14th and 15th.
-        let ticks = |field: usize| fields[field - 3].parse::<u64>().unwrap();
-        Some(Encoder { is_idle: fields[0] == "S", milliseconds: 10 * (ticks(14) + ticks(15)) })
+    /// Waits until nothing is left to encode.
+    #[track_caller]
+    pub fn await_encoders(&self) {
+        let mut times = 0;
+        // Seen twice: one may hand something on to another that was looked at just before.
+        wait_until("nothing is left to encode", || {
+            times = if self.encoders().are_idle { times + 1 } else { 0 };
+            times == 2
+        });
+    }
+
+    /// What its encoders do.
+    pub fn encoders(&self) -> Encoders {
+        let mut all = Encoders { are_idle: true, ..Encoders::default() };
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten() {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            let Some((_, stat)) = stat.split_once(" (encode") else { continue };
+            let fields: Vec<_> = stat.split(' ').collect();
+            // Behind the name the state is the third field; user and system time, in ticks of 10 ms, are the 14th and 15th.
+            let ticks = |field: usize| fields[field - 2].parse::<u64>().unwrap();
+            all.count += 1;
+            all.are_idle &= fields[1] == "S";
+            all.milliseconds += 10 * (ticks(14) + ticks(15));
+        }
+        all
     }
 }
 
 impl Stage {
-    /// Asks for something stored until it lies ready in this coding, which is when its length is known, as small as it gets.
+    /// The same for the form in which it stays.
+    #[track_caller]
+    pub fn await_best_form(&mut self, target: &str, coding: Coding) -> Response {
+        self.await_form(target, coding);
+        self.thrust.await_encoders();
+        self.ask(&format!("GET {target}"), &[&coding.accepted()])
+    }
+
+    /// Asks for something stored until it lies ready in this coding: then its length is known.
     #[track_caller]
     pub fn await_form(&mut self, target: &str, coding: Coding) -> Response {
         let (line, accepted) = (format!("GET {target}"), coding.accepted());
+        let mut ready = None;
         wait_until(&format!("{target} lies ready in {coding:?}"), || {
             let response = self.ask(&line, &[&accepted]);
             assert_eq!(response.coding(), coding.name(), "{target}");
-            response.length().is_some()
+            ready = Some(response).filter(|response| response.length().is_some());
+            ready.is_some()
         });
-        let is_idle = || self.thrust.encoder().is_none_or(|encoder| encoder.is_idle);
-        wait_until("nothing is left to encode", is_idle);
-        self.ask(&line, &[&accepted])
+        ready.unwrap()
     }
 }
 
