@@ -19,9 +19,10 @@ const LARGE: libc::c_int = 128 * 1024;
 #[cfg(target_env = "gnu")]
 const KEPT: libc::c_int = 2 * 1024 * 1024;
 
-/// In milliseconds: pages that are wholly free mimalloc gives back to the system at once. Its own second is none where nothing
-/// happens any more, since it looks only when something is freed; and connections at work free next to no pages.
-const DELAY: libc::c_long = 0;
+/// In milliseconds: so long pages that are wholly free are kept by mimalloc for who wants some again. Its own second is too long
+/// where nothing happens any more, since it looks only when something is freed; with none at all HTTP/2 had the same pages made
+/// anew all the time.
+const DELAY: libc::c_long = 10;
 
 /// `mi_option_purge_delay` of `mimalloc.h`, which the crate gives no name.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
