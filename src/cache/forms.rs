@@ -101,8 +101,7 @@ impl Forms {
 
     /// Whether the one who asks may make it: the first, while it is neither there for good nor worthless.
     pub fn claim(&self, encoding: Encoding) -> bool {
-        let place = self.place(encoding);
-        place.form.get().is_none() && !place.claimed.swap(true, Ordering::Relaxed)
+        !self.is_settled(encoding) && !self.place(encoding).claimed.swap(true, Ordering::Relaxed)
     }
 
     /// It was not made after all: the next one who asks may.

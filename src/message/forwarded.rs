@@ -109,8 +109,8 @@ pub fn tell_scheme(headers: &mut Headers, connection: &ConnectionInfo) {
 }
 
 /// Adds `X-Forwarded-For`, `-Host`, `-Proto`, `-Port` and `X-Real-IP` for the worker, where they are not there, as lines behind
-/// the header; the first of them moves there, since it is longer than it was. Claims of a peer that is not trusted must be gone already (see [`is_claim`]): what is still there is believed and
-/// extended.
+/// the header; the first of them moves there, since it is longer than it was. Claims of a peer that is not trusted must be gone
+/// already (see [`is_claim`]): what is still there is believed and extended.
 pub fn extend(headers: &mut Headers, added: &mut Vec<u8>, connection: &ConnectionInfo, client: IpAddr) {
     let peer = &connection.peer_value;
     let said = Said::by(headers);

@@ -152,14 +152,6 @@ impl Thrust {
 }
 
 impl Stage {
-    /// The same for the form in which it stays.
-    #[track_caller]
-    pub fn await_best_form(&mut self, target: &str, coding: Coding) -> Response {
-        self.await_form(target, coding);
-        self.thrust.await_encoders();
-        self.ask(&format!("GET {target}"), &[&coding.accepted()])
-    }
-
     /// Asks for something stored until it lies ready in this coding: then its length is known.
     #[track_caller]
     pub fn await_form(&mut self, target: &str, coding: Coding) -> Response {
@@ -172,6 +164,14 @@ impl Stage {
             ready.is_some()
         });
         ready.unwrap()
+    }
+
+    /// The same for the form in which it stays.
+    #[track_caller]
+    pub fn await_best_form(&mut self, target: &str, coding: Coding) -> Response {
+        self.await_form(target, coding);
+        self.thrust.await_encoders();
+        self.ask(&format!("GET {target}"), &[&coding.accepted()])
     }
 }
 
