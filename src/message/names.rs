@@ -9,6 +9,35 @@ const PLACES: usize = 128;
 /// In bytes: longer ones are read each time.
 const LONGEST: usize = 40;
 
+/// Names that many send, and the library does not know. Its own copies of others are counted, by every thread's processor in one
+/// place.
+const COMMON: [&str; 24] = [
+    "cf-connecting-ip",
+    "cf-ray",
+    "priority",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-fetch-user",
+    "sec-gpc",
+    "x-cache",
+    "x-csrf-token",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-permitted-cross-domain-policies",
+    "x-real-ip",
+    "x-request-id",
+    "x-request-start",
+    "x-requested-with",
+    "x-runtime",
+    "x-sendfile",
+];
+
 /// Spellings that were read lately, each in its place, with the names that they are.
 #[derive(Default)]
 pub(super) struct Names(Vec<Option<(Box<[u8]>, HeaderName)>>);
@@ -35,6 +64,8 @@ impl Names {
             return Some(name.clone());
         }
         let name = HeaderName::from_bytes(spelling).ok()?;
+        let common = COMMON.into_iter().find(|common| name == *common);
+        let name = common.map_or(name, HeaderName::from_static);
         if spelling.len() <= LONGEST {
             *place = Some((spelling.into(), name.clone()));
         }

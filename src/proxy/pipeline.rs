@@ -225,7 +225,7 @@ impl Proxy {
 
     /// While the worker boots, a browser is better told so than left to wait.
     async fn wait_with_page(&self, exchange: &Exchange) -> Result<(), Failure> {
-        let shown = self.upstream.is_booting() && exchange.wants_html() && self.page.exists().await;
+        let shown = exchange.wants_html() && self.upstream.is_booting() && self.page.exists().await;
         if shown { Err(Failure::Booting) } else { Ok(()) }
     }
 

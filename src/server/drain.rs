@@ -5,7 +5,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 use tokio::sync::{Notify, watch};
 
@@ -25,6 +25,8 @@ pub(super) enum Stage {
 /// All open connections.
 pub struct Connections {
     stage: watch::Sender<Stage>,
+    /// Whether the stage is another than the first. Each response asks: to look here takes no lock.
+    is_leaving: AtomicBool,
     /// Accept loops that are still running.
     accepting: AtomicUsize,
     open: AtomicUsize,
@@ -37,6 +39,7 @@ impl Connections {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             stage: watch::Sender::new(Stage::Serving),
+            is_leaving: AtomicBool::new(false),
             accepting: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             streaming: AtomicUsize::new(0),
@@ -81,6 +84,8 @@ impl Connections {
     }
 
     fn advance(&self, stage: Stage) {
+        // First, so that who is told of a new stage sees that there is one.
+        self.is_leaving.store(true, SeqCst);
         self.stage.send_if_modified(|current| {
             let later = stage > *current;
             *current = stage.max(*current);
@@ -123,7 +128,7 @@ pub(super) struct Seat {
 impl Seat {
     /// How far the server is on its way out.
     pub(super) fn stage(&self) -> Stage {
-        *self.stage.borrow()
+        if self.connections.is_leaving.load(SeqCst) { *self.stage.borrow() } else { Stage::Serving }
     }
 
     /// Marks this connection as one that only streams, until the mark is dropped.

@@ -100,10 +100,10 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     }
 
     /// Takes memory for a request and its response, if there is none.
-    fn equip(&mut self) {
+    fn equip(&mut self, wire: &mut Wire<S>) {
         if self.places.is_none() {
             let Spare { received, sent, headers, places } = Spare::take();
-            self.wire().lend(received);
+            wire.lend(received);
             self.outgoing.lend(sent);
             *self.request.headers_mut() = headers;
             self.places = Some(places);
@@ -111,9 +111,9 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     }
 
     /// Leaves it to others.
-    fn rest(&mut self) {
+    fn rest(&mut self, wire: &mut Wire<S>) {
         if let Some(places) = self.places.take() {
-            let received = self.wire().give_back();
+            let received = wire.give_back();
             let mut headers = mem::take(self.request.headers_mut());
             headers.clear();
             Spare { received, sent: self.outgoing.give_back(), headers, places }.leave();
@@ -122,7 +122,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
 
     async fn run(mut self, clock: Pin<&mut Sleep>) -> End {
         let end = self.talk(clock).await;
-        self.rest();
+        self.rest(&mut self.wire());
         end
     }
 
@@ -144,8 +144,8 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
 
     /// Ready with the next request, or with `None` when the client has been quiet for so long that nobody need wait here.
     fn poll_next(&mut self, cx: &mut Context<'_>, mut clock: Pin<&mut Sleep>) -> Poll<Option<Next>> {
-        self.equip();
         let mut wire = self.wire();
+        self.equip(&mut wire);
         let places = self.places.get_or_insert_default();
         if let Poll::Ready(next) = wire.poll_request(cx, &mut self.request, places) {
             return Poll::Ready(Some(next));
@@ -155,8 +155,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
             ready!(has_passed(late, cx, clock.as_mut()));
             return Poll::Ready(Some(Next::Refused(wire.refuse_late())));
         }
-        drop(wire);
-        self.rest();
+        self.rest(&mut wire);
         ready!(has_passed(self.session.quiet_deadline(), cx, clock));
         Poll::Ready(None)
     }

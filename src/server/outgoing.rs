@@ -124,7 +124,9 @@ where
             let mut wire = lock(wire);
             if self.has_bytes() {
                 ready!(self.poll_write(cx, &mut wire))?;
-                continue;
+                if self.has_bytes() || !self.next.is_empty() || !self.is_over {
+                    continue;
+                }
             }
             // What TLS still holds is blocked like anything else, also while the body has nothing more.
             let flushed = wire.poll_flush(cx).map_err(|_| Broken)?;

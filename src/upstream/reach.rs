@@ -2,7 +2,10 @@
 
 use super::UpstreamError;
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 use tokio::{
@@ -33,6 +36,8 @@ pub(super) struct Reach {
     /// Whether we run the worker.
     supervised: bool,
     state: watch::Sender<State>,
+    /// Whether the state is [`State::Open`], as it nearly always is. Each request asks: to look here takes no lock.
+    is_open: AtomicBool,
     /// Until then a closed port is a restart that was asked for.
     restart: Mutex<Option<Instant>>,
 }
@@ -47,6 +52,7 @@ impl Reach {
             boot_timeout,
             supervised,
             state: watch::Sender::new(State::Booting),
+            is_open: AtomicBool::new(false),
             restart: Mutex::new(None),
         }
     }
@@ -66,7 +72,7 @@ impl Reach {
     }
 
     pub(super) fn worker_gone(&self) {
-        self.state.send_replace(State::Gone);
+        self.change(|_| Some(State::Gone));
     }
 
     /// A connection was accepted. An error where that was not by the worker, which has ended, but by what it has left behind.
@@ -161,7 +167,7 @@ impl Reach {
     }
 
     fn state(&self) -> State {
-        *self.state.borrow()
+        if self.is_open.load(SeqCst) { State::Open } else { *self.state.borrow() }
     }
 
     /// Changes the state to what `next` says, if it says anything.
@@ -169,6 +175,7 @@ impl Reach {
         self.state.send_if_modified(|state| {
             let next = next(*state);
             *state = next.unwrap_or(*state);
+            self.is_open.store(*state == State::Open, SeqCst);
             next.is_some()
         });
     }
