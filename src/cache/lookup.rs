@@ -133,19 +133,20 @@ impl Search<'_> {
                 self.headers,
             )));
         }
-        let variants = self.shared.store.get(&self.key);
-        if let Some(entry) = variants.as_ref().and_then(|variants| variants.select(self.headers)) {
-            return self.found(entry);
-        }
+        let variants = match self.shared.store.get(&self.key).map(|variants| variants.select(self.headers)) {
+            Some(Ok(entry)) => return self.found(entry),
+            Some(Err(others)) => Some(others),
+            None => None,
+        };
         let forward = if variants.is_some() { Forward::VaryMiss } else { Forward::UriMiss };
         // The others that are stored are likely to vary by the same fields as what is to come.
         let newest = variants.as_ref().and_then(Variants::newest).map(|newest| newest.head().selector());
         self.fetch(None, forward, self.varies.as_ref().or(newest))
     }
 
-    fn found(&self, entry: &Arc<Entry>) -> Step {
+    fn found(&self, entry: Arc<Entry>) -> Step {
         match entry.use_for(&self.control, self.now) {
-            Use::Fresh => Step::Done(Lookup::Stored(entry.clone(), Status::hit(), None)),
+            Use::Fresh => Step::Done(Lookup::Stored(entry, Status::hit(), None)),
             Use::WhileRevalidate => {
                 // Somebody else may be validating it already.
                 let permit = match self.board(entry.head().selector().clone()) {
@@ -154,11 +155,11 @@ impl Search<'_> {
                     }
                     Boarded::Follower(_) | Boarded::Crowded => None,
                 };
-                Step::Done(Lookup::Stored(entry.clone(), Status::hit(), permit))
+                Step::Done(Lookup::Stored(entry, Status::hit(), permit))
             }
             Use::Validate => {
                 let forward = if entry.is_fresh(self.now) { Forward::Request } else { Forward::Stale };
-                self.fetch(Some(entry), forward, Some(entry.head().selector()))
+                self.fetch(Some(&entry), forward, Some(entry.head().selector()))
             }
         }
     }

@@ -104,8 +104,16 @@ impl Store {
 
 impl Variants {
     /// The newest response that fits a request with these fields (RFC 9111 §4.1).
-    pub fn select(&self, request: &Headers) -> Option<&Arc<Entry>> {
-        self.all().iter().find(|entry| entry.head().selector().matches(request))
+    ///
+    /// # Errors
+    /// What there is where none fits.
+    pub fn select(self, request: &Headers) -> Result<Arc<Entry>, Self> {
+        let fits = |entry: &&Arc<Entry>| entry.head().selector().matches(request);
+        match self {
+            Self::One(entry) if fits(&&entry) => Ok(entry),
+            Self::One(_) => Err(self),
+            Self::Several(all) => all.iter().find(fits).cloned().ok_or(Self::Several(all)),
+        }
     }
 
     /// The newest of all: the others are likely to vary by the same fields.
@@ -169,7 +177,7 @@ mod tests {
 
     fn found(store: &Store, target: &str, request: &str) -> Option<String> {
         let variants = store.get(&key(target))?;
-        variants.select(&fields(request)).map(|entry| String::from_utf8(bytes(entry).to_vec()).unwrap())
+        variants.select(&fields(request)).ok().map(|entry| String::from_utf8(bytes(&entry).to_vec()).unwrap())
     }
 
     #[test]

@@ -17,16 +17,15 @@ use crate::{
 use bytes::BytesMut;
 use http::HeaderValue;
 use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
+    future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     sync::Semaphore,
-    time::{Instant, Sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 /// A connection that has been idle this long becomes no more than a socket and a timer: to begin anew costs a microsecond, to
@@ -204,21 +203,6 @@ impl<H: Handler> Session<H> {
         let taken = lock(wire).take();
         let Some((socket, early)) = taken else { return };
         tunnel::run(socket, &early, *tunnel, streaming.closing()).await;
-    }
-}
-
-/// Ready when this moment has come.
-pub(super) fn has_passed(deadline: Instant, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
-    loop {
-        // A timer that is due earlier wakes us for nothing; setting it anew for each message costs more, and so does a look at
-        // the clock before it has run out.
-        if deadline < timer.deadline() || timer.is_elapsed() {
-            if deadline <= Instant::now() {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(deadline);
-        }
-        ready!(timer.as_mut().poll(cx));
     }
 }
 

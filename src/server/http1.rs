@@ -2,7 +2,8 @@
 
 use super::{
     arriving,
-    connection::{FAR, Session, Transport, has_passed, is_event_stream, lock},
+    clock::Clock,
+    connection::{FAR, Session, Transport, is_event_stream, lock},
     drain::Stage,
     head::{self, Framing},
     outgoing::{Broken, Outgoing},
@@ -10,18 +11,18 @@ use super::{
     wire::{Next, Wire},
 };
 use crate::message::{
-    Handler, Headers, Incoming, Refused, Reply, Request, Tunnel, head::Head, places::Places,
+    self, Handler, Headers, Incoming, Refused, Reply, Request, Tunnel, head::Head, places::Places,
 };
 use http::{Method, Uri, Version, header};
 use http_body::Body;
 use std::{
     future::{Future, poll_fn},
     mem,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, ready},
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// How a conversation ended.
 pub(super) enum End {
@@ -43,8 +44,9 @@ pub(super) async fn converse<S: Transport, H: Handler>(
     let mut stage = session.seat.stage.clone();
     let mut waiting = stage.clone();
     let info = session.info.clone();
-    let mut clock = pin!(sleep_until(Instant::now() + FAR));
-    let mut talk = pin!(Conversation::new(session, wire).run(clock.as_mut()));
+    let mut timer = pin!(sleep_until(Instant::now() + FAR));
+    let mut clock = Clock::new(timer.as_mut());
+    let mut talk = pin!(Conversation::new(session, wire).run(&mut clock));
     loop {
         // Before the look, so that no change is missed between the two.
         waiting.mark_unchanged();
@@ -88,6 +90,7 @@ struct Asked {
     version: Version,
     persists: bool,
     takes_trailers: bool,
+    has_body: bool,
 }
 
 impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
@@ -120,18 +123,18 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         }
     }
 
-    async fn run(mut self, clock: Pin<&mut Sleep>) -> End {
+    async fn run(mut self, clock: &mut Clock<'_>) -> End {
         let end = self.talk(clock).await;
         self.rest(&mut self.wire());
         end
     }
 
-    async fn talk(&mut self, mut clock: Pin<&mut Sleep>) -> End {
+    async fn talk(&mut self, clock: &mut Clock<'_>) -> End {
         loop {
-            let next = poll_fn(|cx| self.poll_next(cx, clock.as_mut())).await;
+            let next = poll_fn(|cx| self.poll_next(cx, clock)).await;
             let end = match next {
-                Some(Next::Request(head)) => self.answer(&head, clock.as_mut()).await,
-                Some(Next::Refused(refused)) => self.refuse(refused, clock.as_mut()).await,
+                Some(Next::Request(head)) => self.answer(&head, clock).await,
+                Some(Next::Refused(refused)) => self.refuse(refused, clock).await,
                 Some(Next::End) => End::Finished,
                 None => return End::Quiet,
             };
@@ -143,7 +146,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     }
 
     /// Ready with the next request, or with `None` when the client has been quiet for so long that nobody need wait here.
-    fn poll_next(&mut self, cx: &mut Context<'_>, mut clock: Pin<&mut Sleep>) -> Poll<Option<Next>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, clock: &mut Clock<'_>) -> Poll<Option<Next>> {
         let mut wire = self.wire();
         self.equip(&mut wire);
         let places = self.places.get_or_insert_default();
@@ -152,15 +155,15 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         }
         if wire.has_received() {
             let Some(late) = self.session.head_deadline() else { return Poll::Pending };
-            ready!(has_passed(late, cx, clock.as_mut()));
+            ready!(clock.has_passed(late, cx));
             return Poll::Ready(Some(Next::Refused(wire.refuse_late())));
         }
         self.rest(&mut wire);
-        ready!(has_passed(self.session.quiet_deadline(), cx, clock));
+        ready!(clock.has_passed(self.session.quiet_deadline(), cx));
         Poll::Ready(None)
     }
 
-    async fn answer(&mut self, head: &Head, clock: Pin<&mut Sleep>) -> End {
+    async fn answer(&mut self, head: &Head, clock: &mut Clock<'_>) -> End {
         let asked = Asked::of(&self.request, head);
         *self.request.body_mut() = arriving::body(self.wire, head.framing);
         let mut reply = None;
@@ -180,28 +183,29 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         match reply {
             Some(reply) => {
                 let behind = self.begin(reply, &asked);
-                self.send(behind, clock).await
+                self.send(behind, &asked, clock).await
             }
             None => End::Broken,
         }
     }
 
-    async fn refuse(&mut self, refused: Refused, clock: Pin<&mut Sleep>) -> End {
+    async fn refuse(&mut self, refused: Refused, clock: &mut Clock<'_>) -> End {
         let response = self.session.handler.refuse(&self.session.info, refused);
-        let behind = self.begin(response.into(), &Asked::nothing());
-        self.send(behind, clock).await
+        let nothing = Asked::nothing();
+        let behind = self.begin(response.into(), &nothing);
+        self.send(behind, &nothing, clock).await
     }
 
     /// Sends the response that has begun; [`End::Quiet`] where the connection may go on behind it.
-    async fn send(&mut self, behind: Behind, mut clock: Pin<&mut Sleep>) -> End {
-        let sent = poll_fn(|cx| self.poll_sent(cx, clock.as_mut())).await;
+    async fn send(&mut self, behind: Behind, asked: &Asked, clock: &mut Clock<'_>) -> End {
+        let sent = poll_fn(|cx| self.poll_sent(cx, clock)).await;
         if sent.is_err() {
             return End::Broken;
         }
         self.outgoing.end();
         match behind {
             Behind::Tunnel(tunnel) => End::Switched(tunnel),
-            Behind::Request if self.is_at_next() => End::Quiet,
+            Behind::Request if !asked.has_body || self.is_at_next() => End::Quiet,
             Behind::Request | Behind::Nothing => End::Finished,
         }
     }
@@ -213,7 +217,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         let length = body.size_hint().exact();
         let framing = Framing::of(&asked.method, asked.version, &parts, length);
         let is_last = parts.headers.remove(header::CONNECTION).is_some();
-        let may_persist = self.wire().begin_response();
+        let may_persist = !asked.has_body || self.wire().begin_response();
         let persists = may_persist
             && asked.persists
             && framing != Framing::Close
@@ -249,7 +253,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
     }
 
     /// Ready when the response is written; with an error where it cannot be.
-    fn poll_sent(&mut self, cx: &mut Context<'_>, clock: Pin<&mut Sleep>) -> Poll<Result<(), Broken>> {
+    fn poll_sent(&mut self, cx: &mut Context<'_>, clock: &mut Clock<'_>) -> Poll<Result<(), Broken>> {
         if let Poll::Ready(sent) = self.outgoing.poll(cx, self.wire) {
             return Poll::Ready(sent);
         }
@@ -260,7 +264,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         let (Some(since), Some(limit)) = (wire.blocked_since(), self.session.timeouts.write) else {
             return Poll::Pending;
         };
-        ready!(has_passed(since + limit, cx, clock));
+        ready!(clock.has_passed(since + limit, cx));
         let _ = self.session.info.cut.set("client write timeout");
         Poll::Ready(Err(Broken))
     }
@@ -300,11 +304,13 @@ impl Asked {
             version: request.version(),
             persists: head.persists,
             takes_trailers: head.takes_trailers,
+            has_body: head.framing != message::head::Framing::Length(0),
         }
     }
 
     /// Nothing that could be read.
     fn nothing() -> Self {
-        Self { method: Method::GET, version: Version::HTTP_11, persists: false, takes_trailers: false }
+        let (method, version) = (Method::GET, Version::HTTP_11);
+        Self { method, version, persists: false, takes_trailers: false, has_body: true }
     }
 }

@@ -5,7 +5,8 @@
 
 use super::{
     Timeouts,
-    connection::{DRAIN_GRACE, DRAIN_GRACE_FIRST, FAR, Session, Transport, has_passed, is_event_stream},
+    clock::Clock,
+    connection::{DRAIN_GRACE, DRAIN_GRACE_FIRST, FAR, Session, Transport, is_event_stream},
     drain::{self, Stage},
     flow::{Flow, Stream},
     sending::Sending,
@@ -28,12 +29,12 @@ use std::{
     error::Error,
     future::{Future, poll_fn},
     io,
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// Requests at the same time. Browsers want a hundred and more; what they cost is bounded for all connections together.
 const MAX_STREAMS: u32 = 128;
@@ -67,6 +68,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<
     let socket = TokioIo::new(Socket::new(socket, flow.clone(), has_begun));
     let mut conn = pin!(builder().serve_connection(socket, service));
     let mut timer = pin!(sleep_until(Instant::now() + FAR));
+    let mut clock = Clock::new(timer.as_mut());
     let mut watch = Watch { flow: flow.clone(), info, timeouts, leaving: None };
     let mut stage = flow.stage();
     loop {
@@ -76,7 +78,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<
                 let _ = done.inspect_err(|error| tracing::debug!(%error, "connection broken"));
                 return Poll::Ready(Turn::End);
             }
-            watch.poll(cx, now, timer.as_mut())
+            watch.poll(cx, now, &mut clock)
         });
         let turn = tokio::select! {
             biased;
@@ -127,7 +129,7 @@ struct Watch {
 
 impl Watch {
     /// Ready when the server is going away, or the client has kept us waiting for too long.
-    fn poll(&mut self, cx: &mut Context<'_>, stage: Stage, timer: Pin<&mut Sleep>) -> Poll<Turn> {
+    fn poll(&mut self, cx: &mut Context<'_>, stage: Stage, clock: &mut Clock<'_>) -> Poll<Turn> {
         if stage == Stage::Over {
             let _ = self.info.cut.set("shutdown");
             return Poll::Ready(Turn::End);
@@ -137,7 +139,7 @@ impl Watch {
         }
         let waiting = self.flow.waiting();
         let Some(deadline) = self.deadline(waiting) else { return Poll::Pending };
-        ready!(has_passed(deadline, cx, timer));
+        ready!(clock.has_passed(deadline, cx));
         Poll::Ready(match waiting {
             Some(Waiting::Idle(_)) if self.leaving.is_none() => self.leave(),
             Some(Waiting::Blocked(_)) => {

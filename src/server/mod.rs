@@ -5,6 +5,7 @@
 
 mod accept;
 mod arriving;
+mod clock;
 mod connection;
 mod cores;
 mod drain;

@@ -116,7 +116,7 @@ impl Connection {
         B: Body<Data = Bytes, Error = BodyError> + Send + Unpin + 'static,
     {
         let Some(mut writer) = self.writer.take() else { return Err(UpstreamError::BrokeOff) };
-        let mut upload = Upload::new(request, added, body, mem::take(&mut self.scratch), self.line.clone());
+        let mut upload = Upload::new(request, added, body, mem::take(&mut self.scratch));
         let under_way = pool.set_out();
         // Of many, those that have come in together go to the worker together: it is woken up less often. Of few, each goes at
         // once, so that the worker begins while the others are read.
@@ -124,7 +124,7 @@ impl Connection {
             step_back().await;
         }
         let head = poll_fn(|cx| {
-            if let Poll::Ready(Err(error)) = upload.poll(cx, &mut writer) {
+            if let Poll::Ready(Err(error)) = upload.poll(cx, &mut writer, &self.line) {
                 return Poll::Ready(Err(error.into()));
             }
             self.poll_head(cx, request)
@@ -139,7 +139,7 @@ impl Connection {
         if upload.is_done() {
             (self.writer, self.scratch) = upload.finish(writer);
         } else if !switches && framing != Framing::Length(0) {
-            rest = Some(upload.go_on(writer));
+            rest = Some(upload.go_on(writer, self.line.clone()));
         }
         if switches {
             return Ok(response.map(|()| ResponseBody::switching(self)));

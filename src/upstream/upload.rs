@@ -30,7 +30,6 @@ pub(super) struct Upload<B> {
     framing: Framing,
     /// The worker takes nothing more.
     is_deaf: bool,
-    line: Arc<Line>,
 }
 
 /// Put into a request's extensions it tells that the worker wants the body (RFC 9110 §10.1.1). It is gone as soon as there
@@ -80,7 +79,6 @@ where
         added: &[u8],
         body: Option<B>,
         mut scratch: Vec<u8>,
-        line: Arc<Line>,
     ) -> Self {
         let framing = match body.as_ref().map(|body| body.size_hint().exact()) {
             None => Framing::Length(0),
@@ -89,16 +87,7 @@ where
         };
         scratch.clear();
         write_head(&mut scratch, request, added, body.is_some().then_some(&framing));
-        Self {
-            front: scratch,
-            written: 0,
-            data: Bytes::new(),
-            back: b"",
-            body,
-            framing,
-            is_deaf: false,
-            line,
-        }
+        Self { front: scratch, written: 0, data: Bytes::new(), back: b"", body, framing, is_deaf: false }
     }
 
     /// Whether all of it is written.
@@ -107,7 +96,12 @@ where
     }
 
     /// Sends on; ready when all of it is written.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, writer: &mut Writer) -> Poll<Result<(), BodyError>> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: &mut Writer,
+        line: &Line,
+    ) -> Poll<Result<(), BodyError>> {
         loop {
             // A body that is there already leaves with the head.
             if self.data.is_empty()
@@ -122,7 +116,7 @@ where
                 }
             }
             if self.has_bytes() {
-                ready!(self.poll_write(cx, writer));
+                ready!(self.poll_write(cx, writer, line));
             } else if self.body.is_none() {
                 return Poll::Ready(Ok(()));
             }
@@ -130,9 +124,9 @@ where
     }
 
     /// Sends on behind the response's head.
-    pub(super) fn go_on(mut self, mut writer: Writer) -> JoinHandle<Outcome> {
+    pub(super) fn go_on(mut self, mut writer: Writer, line: Arc<Line>) -> JoinHandle<Outcome> {
         tokio::spawn(async move {
-            poll_fn(|cx| self.poll(cx, &mut writer)).await?;
+            poll_fn(|cx| self.poll(cx, &mut writer, &line)).await?;
             Ok(self.finish(writer).0)
         })
     }
@@ -194,7 +188,7 @@ where
         self.written = 0;
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, writer: &mut Writer) -> Poll<()> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, writer: &mut Writer, line: &Line) -> Poll<()> {
         let front = &self.front[self.written..];
         let pieces = [IoSlice::new(front), IoSlice::new(&self.data), IoSlice::new(self.back)];
         let all = pieces.iter().map(|piece| piece.len()).sum();
@@ -206,7 +200,7 @@ where
                 Err(error) => {
                     // Where the worker has only closed the connection, whoever reads has been told.
                     if error.kind() != io::ErrorKind::BrokenPipe {
-                        self.line.fail();
+                        line.fail();
                     }
                     self.is_deaf = true;
                     all
