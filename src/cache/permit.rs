@@ -11,7 +11,7 @@ use super::{
 };
 use crate::message::{BodyError, Headers, Response, cache_control::RequestControl, request::Parts, response};
 use bytes::Bytes;
-use http::StatusCode;
+use http::{StatusCode, header};
 use http_body::Body;
 use std::{
     sync::Arc,
@@ -145,6 +145,10 @@ impl Permit {
         match begun {
             Ok((head, collector, reader)) => {
                 head::strip_cookies(&mut parts.headers);
+                // One response has one date, whoever gets it (RFC 9110 §6.6.1).
+                if let Some(date) = head.headers().get(header::DATE) {
+                    parts.headers.insert_if_absent(header::DATE, || date.clone());
+                }
                 self.store(head, arrived, collector);
                 let response = Response::from_parts(parts, Passed::Shared(reader));
                 Kept::Passed(response, Status { stored: true, ..status })

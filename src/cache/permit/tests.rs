@@ -6,7 +6,6 @@ use super::{
     *,
 };
 use crate::message::{Request, file::NamedFile};
-use http::header;
 use http_body_util::{BodyExt, Full};
 
 const PAGE: &str = "cache-control: max-age=60 | content-type: text/css";
@@ -77,6 +76,21 @@ async fn the_answer_to_a_range_is_not_stored_and_says_nothing_of_the_whole() {
         // Not a mark: others wait for who asks for the whole.
         assert!(matches!(look_up(&cache, "").await, Lookup::Fetch(permit) if permit.leads()), "{status}");
     }
+}
+
+/// RFC 9110 §6.6.1.
+#[tokio::test]
+async fn a_response_without_a_date_gets_the_same_for_everybody() {
+    let cache = cache();
+    let (asked, body) = (request("").into_parts().0, Full::from("body").map_err(|never| match never {}));
+    let kept = permit(&cache, "").await.keep(&asked, SystemTime::now(), response(200, PAGE, body), true);
+    let Kept::Passed(passed, _) = kept else { panic!("it is not passed on") };
+    let (head, body) = passed.into_parts();
+    let Passed::Shared(body) = body else { panic!("it is not read for the cache") };
+    body.collect().await.unwrap();
+    let Lookup::Stored(entry, ..) = look_up(&cache, "").await else { panic!("it is not stored") };
+    assert!(head.headers.contains_key(header::DATE));
+    assert_eq!(head.headers[header::DATE], entry.head().headers()[header::DATE]);
 }
 
 #[tokio::test]
