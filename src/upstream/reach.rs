@@ -117,9 +117,11 @@ impl Reach {
             return Ok(());
         }
         let mut changes = self.state.subscribe();
-        match timeout_at(deadline, changes.wait_for(|now| *now != state)).await {
-            Ok(_) if self.state() == State::Gone => Err(UpstreamError::Died),
-            Ok(_) => Ok(()),
+        // What it has waited for is not kept: it holds a lock, and who asks for the state once more could wait behind who changes it.
+        let waited = timeout_at(deadline, async { _ = changes.wait_for(|now| *now != state).await }).await;
+        match waited {
+            Ok(()) if self.state() == State::Gone => Err(UpstreamError::Died),
+            Ok(()) => Ok(()),
             Err(_) => Err(late),
         }
     }
