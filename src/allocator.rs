@@ -20,8 +20,8 @@ const LARGE: libc::c_int = 128 * 1024;
 const KEPT: libc::c_int = 2 * 1024 * 1024;
 
 /// Heaps of the C library's, which would give each thread one of its own. A stored body is freed where another makes room for it, so
-/// that each would be full of the others' holes: bodies of 100 KB took up to a third more. There is little to wait for, as small
-/// blocks are mimalloc's.
+/// that each would be full of the others' holes: bodies of 100 KB took up to 43 % more. Who waits for its lock is who takes large
+/// blocks, and libraries in C, which keep for each thread what they free that is small.
 #[cfg(target_env = "gnu")]
 const HEAPS: libc::c_int = 1;
 

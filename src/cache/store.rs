@@ -104,9 +104,7 @@ impl Store {
 
 impl Variants {
     /// The newest response that fits a request with these fields (RFC 9111 §4.1).
-    ///
-    /// # Errors
-    /// What there is where none fits.
+    /// Gives all of them back where none fits.
     pub fn select(self, request: &Headers) -> Result<Arc<Entry>, Self> {
         let fits = |entry: &&Arc<Entry>| entry.head().selector().matches(request);
         match self {

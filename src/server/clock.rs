@@ -18,7 +18,7 @@ pub(super) struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    /// The timer may be set to any time.
+    /// This timer, which is set anew for each deadline.
     pub(super) fn new(timer: Pin<&'a mut Sleep>) -> Self {
         Self { timer, waiting: None }
     }
@@ -41,13 +41,13 @@ impl<'a> Clock<'a> {
         }
     }
 
-    /// To have the same task woken up again and again takes a lock each time: it is done once.
+    /// To say once more who is to be woken takes four locked instructions: it is said once.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let is_waiting = self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
         if is_waiting && !self.timer.is_elapsed() {
             return Poll::Pending;
         }
-        // A task that has done much at once would not be heard.
+        // Else the timer would send away a task that has done much at once, and not keep its waker.
         let polled = pin!(coop::unconstrained(self.timer.as_mut())).poll(cx);
         self.waiting = polled.is_pending().then(|| cx.waker().clone());
         polled
@@ -96,6 +96,9 @@ mod tests {
                 })
                 .await;
             }
+            // It is woken for nothing half a second before.
+            let early = start + seconds(passed) - Duration::from_millis(500);
+            assert!(poll_fn(|cx| Poll::Ready(clock.has_passed(early, cx).is_pending())).await);
             poll_fn(|cx| clock.has_passed(start + seconds(passed), cx)).await;
             assert_eq!(start.elapsed().as_secs(), passed);
         }

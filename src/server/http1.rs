@@ -90,7 +90,8 @@ struct Asked {
     version: Version,
     persists: bool,
     takes_trailers: bool,
-    has_body: bool,
+    /// If not, there is nothing of it on the wire behind its head.
+    may_have_body: bool,
 }
 
 impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
@@ -205,7 +206,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         self.outgoing.end();
         match behind {
             Behind::Tunnel(tunnel) => End::Switched(tunnel),
-            Behind::Request if !asked.has_body || self.is_at_next() => End::Quiet,
+            Behind::Request if !asked.may_have_body || self.is_at_next() => End::Quiet,
             Behind::Request | Behind::Nothing => End::Finished,
         }
     }
@@ -217,7 +218,7 @@ impl<'a, S: Transport, H: Handler> Conversation<'a, S, H> {
         let length = body.size_hint().exact();
         let framing = Framing::of(&asked.method, asked.version, &parts, length);
         let is_last = parts.headers.remove(header::CONNECTION).is_some();
-        let may_persist = !asked.has_body || self.wire().begin_response();
+        let may_persist = !asked.may_have_body || self.wire().begin_response();
         let persists = may_persist
             && asked.persists
             && framing != Framing::Close
@@ -304,13 +305,13 @@ impl Asked {
             version: request.version(),
             persists: head.persists,
             takes_trailers: head.takes_trailers,
-            has_body: head.framing != message::head::Framing::Length(0),
+            may_have_body: head.framing != message::head::Framing::Length(0),
         }
     }
 
     /// Nothing that could be read.
     fn nothing() -> Self {
         let (method, version) = (Method::GET, Version::HTTP_11);
-        Self { method, version, persists: false, takes_trailers: false, has_body: true }
+        Self { method, version, persists: false, takes_trailers: false, may_have_body: true }
     }
 }

@@ -124,7 +124,7 @@ where
             let mut wire = lock(wire);
             if self.has_bytes() {
                 ready!(self.poll_write(cx, &mut wire))?;
-                if self.has_bytes() || !self.next.is_empty() || !self.is_over {
+                if self.has_bytes() || !self.is_over {
                     continue;
                 }
             }
