@@ -30,6 +30,13 @@ pub enum Framing {
     Chunked,
 }
 
+impl Framing {
+    /// Whether anything follows.
+    pub fn has_body(self) -> bool {
+        self != Self::Length(0)
+    }
+}
+
 /// A complete and sound head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
@@ -260,12 +267,11 @@ impl Fields {
             (Some(coding), None) => coding.map(|()| Framing::Chunked)?,
             (None, length) => Framing::Length(length.unwrap_or(0)),
         };
-        let has_body = framing != Framing::Length(0);
         Ok(Head {
             len,
             framing,
             persists: !self.connection.close && (version_11 || self.connection.keep_alive),
-            expects_continue: version_11 && self.expects_continue && has_body,
+            expects_continue: version_11 && self.expects_continue && framing.has_body(),
             takes_trailers: self.takes_trailers,
             line,
         })

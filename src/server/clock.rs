@@ -43,8 +43,7 @@ impl<'a> Clock<'a> {
 
     /// To say once more who is to be woken takes four locked instructions: it is said once.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_waiting = self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
-        if is_waiting && !self.timer.is_elapsed() {
+        if self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             return Poll::Pending;
         }
         // Else the timer would send away a task that has done much at once, and not keep its waker.

@@ -11,7 +11,7 @@ use super::{
     wire::{Next, Wire},
 };
 use crate::message::{
-    self, Handler, Headers, Incoming, Refused, Reply, Request, Tunnel, head::Head, places::Places,
+    Handler, Headers, Incoming, Refused, Reply, Request, Tunnel, head::Head, places::Places,
 };
 use http::{Method, Uri, Version, header};
 use http_body::Body;
@@ -305,7 +305,7 @@ impl Asked {
             version: request.version(),
             persists: head.persists,
             takes_trailers: head.takes_trailers,
-            may_have_body: head.framing != message::head::Framing::Length(0),
+            may_have_body: head.framing.has_body(),
         }
     }
 
