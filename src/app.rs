@@ -6,6 +6,7 @@ use crate::{
     https::{self, Secured},
     message::Handler,
     observe::Observe,
+    pages,
     process::{self, Event, FileLimit, Shutdown, Signals, SocketPath, SpawnError, Worker, exit_code, reap},
     proxy::{Plain, Proxy},
     server::{self, Acceptor, Connections, Cores},
@@ -35,6 +36,9 @@ use tokio::{
 pub const LAST_TASKS: Duration = Duration::from_millis(100);
 /// How long the last responses may take when the worker has ended by itself.
 const LAST_RESPONSES: Duration = Duration::from_millis(750);
+/// On more cores stored forms are copied when they are sent. Where several send the same one, what counts its pages goes to and fro
+/// between them: two gain all the same (measured), with more it may cost more than the copy.
+const SHARING_CORES: usize = 2;
 
 /// Runs until the worker ends, or until we are told to stop; gives the exit code. Must be polled on the main thread.
 ///
@@ -69,6 +73,9 @@ pub async fn run(
     let path = socket.as_ref().map(|socket| socket.path().to_owned());
     let upstream = Upstream::start(config.upstream(path, worker.is_some()));
     let connections = Connections::new();
+    if cores.count() <= SHARING_CORES {
+        pages::reserve(config.cache.bodies());
+    }
     let cache = Cache::new(config.cache.clone());
     let front = Front { cores, connections: connections.clone(), limit: limit.connections() };
     let (options, files) = (config.proxy.clone(), config.files.clone());

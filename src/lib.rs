@@ -21,6 +21,7 @@ pub mod files;
 pub mod https;
 pub mod message;
 pub mod observe;
+pub mod pages;
 pub mod process;
 pub mod proxy;
 pub mod server;

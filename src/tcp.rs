@@ -4,7 +4,11 @@
 //! before and after whether it is to be, which takes 50 ns of the 400 that a small message takes. The system calls here are those
 //! of [`rustix`]; all else is as in [`TcpStream`]. Errors are those of the socket.
 
-use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+use crate::pages::{self, Place};
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg},
+};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -40,19 +44,53 @@ pub fn poll_write(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Pol
     poll_send(stream, cx, bytes.len(), || Ok(send(stream, bytes, SendFlags::NOSIGNAL)?))
 }
 
-/// Writes as much of them as there is room for, one behind the other. What is [`only`] one piece is sent as one: it takes the kernel
-/// 0.1 µs less.
+/// Writes as much of them as there is room for, one behind the other, but nothing behind the first that need not be copied. What is
+/// [`only`] one piece is sent as one: it takes the kernel 0.1 µs less.
 pub fn poll_write_vectored(
     stream: &TcpStream,
     cx: &mut Context<'_>,
     pieces: &[IoSlice<'_>],
 ) -> Poll<io::Result<usize>> {
+    if let Some((index, place)) = in_pages(pieces) {
+        let (front, piece) = (&pieces[..index], &pieces[index]);
+        return poll_send(stream, cx, length(front) + piece.len(), || send_from(stream, front, place, piece));
+    }
     if let Some(only) = only(pieces) {
         return poll_write(stream, cx, only);
     }
-    poll_send(stream, cx, length(pieces), || {
-        Ok(sendmsg(stream, pieces, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?)
-    })
+    poll_send(stream, cx, length(pieces), || Ok(send_all(stream, pieces, SendFlags::empty())?))
+}
+
+/// The first of them that need not be copied.
+fn in_pages(pieces: &[IoSlice<'_>]) -> Option<(usize, Place)> {
+    pieces.iter().enumerate().find_map(|(index, piece)| Some((index, pages::find(piece)?)))
+}
+
+/// Sends what is in front of such a piece, and then the piece from its place.
+fn send_from(stream: &TcpStream, front: &[IoSlice<'_>], place: Place, piece: &[u8]) -> io::Result<usize> {
+    let wanted = length(front);
+    let mut sent = if wanted == 0 { 0 } else { send_all(stream, front, SendFlags::MORE)? };
+    if sent < wanted {
+        return Ok(sent);
+    }
+    // A signal cuts it short as well as a socket without room: only the latter says when there is some.
+    while sent < wanted + piece.len() {
+        let at = sent - wanted;
+        match place.send(stream, at, piece.len() - at) {
+            Ok(0) => break,
+            Ok(more) => sent += more,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) if sent > 0 => break,
+            Err(Errno::AGAIN) => return Err(io::ErrorKind::WouldBlock.into()),
+            // Where it is not the socket's, a copy can be sent.
+            Err(_) => return Ok(sent + send(stream, &piece[at..], SendFlags::NOSIGNAL)?),
+        }
+    }
+    Ok(sent)
+}
+
+fn send_all(stream: &TcpStream, pieces: &[IoSlice<'_>], flags: SendFlags) -> Result<usize, Errno> {
+    sendmsg(stream, pieces, &mut SendAncillaryBuffer::default(), flags | SendFlags::NOSIGNAL)
 }
 
 /// The one piece that is not empty, where there is only one, or none.
@@ -140,7 +178,16 @@ impl AsyncWrite for Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{future::Future, pin::pin, task::Waker};
+    use std::{
+        future::Future,
+        pin::pin,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        task::Waker,
+        thread::{self, JoinHandle},
+    };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -199,13 +246,74 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_lies_in_pages_is_sent_with_what_is_around_it_whatever_signals_come() {
+        pages::reserve(8 << 20);
+        let body: Vec<u8> = (0..8 << 20).map(|i| (i % 251) as u8).collect();
+        let placed = pages::place(&body).unwrap();
+        let _signals = Signals::start();
+        for _ in 0..3 {
+            let (mut near, mut far) = pair().await;
+            let (mut front, mut middle, mut back) = (&b"front"[..], placed.as_ref(), &b"back"[..]);
+            let write = async {
+                while !(front.is_empty() && middle.is_empty() && back.is_empty()) {
+                    let pieces = [front, middle, back].map(IoSlice::new);
+                    let mut written = near.write_vectored(&pieces).await.unwrap();
+                    for piece in [&mut front, &mut middle, &mut back] {
+                        let part = written.min(piece.len());
+                        *piece = &piece[part..];
+                        written -= part;
+                    }
+                }
+                near.shutdown().await.unwrap();
+            };
+            let mut received = Vec::new();
+            let (received_all, ()) = tokio::join!(far.read_to_end(&mut received), write);
+            received_all.unwrap();
+            assert!(received == [b"front", &body[..], b"back"].concat());
+        }
+    }
+
+    /// Interrupts the thread that has started it, all the time.
+    struct Signals(Arc<AtomicBool>, Option<JoinHandle<()>>);
+
+    impl Signals {
+        fn start() -> Self {
+            // SAFETY: what it does may be done in a handler: nothing.
+            unsafe { signal_hook_registry::register(libc::SIGUSR1, || {}) }.unwrap();
+            // SAFETY: it reads a number.
+            let thread = unsafe { libc::pthread_self() };
+            let is_over = Arc::<AtomicBool>::default();
+            let over = is_over.clone();
+            let sender = thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    // SAFETY: the thread waits for this one to end.
+                    unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
+                    thread::yield_now();
+                }
+            });
+            Self(is_over, Some(sender))
+        }
+    }
+
+    impl Drop for Signals {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+            self.1.take().map(JoinHandle::join);
+        }
+    }
+
+    #[tokio::test]
     async fn a_connection_that_was_reset_is_an_error_and_no_signal() {
         let (mut near, far) = pair().await;
         far.set_zero_linger().unwrap();
         drop(far);
         let reset = near.read(&mut [0; 8]).await.unwrap_err();
         assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
-        let broken = near.write_all(b"more").await.unwrap_err();
-        assert_eq!(broken.kind(), io::ErrorKind::BrokenPipe);
+        pages::reserve(1 << 20);
+        let placed = pages::place(&[b'x'; 1 << 16]).unwrap();
+        for more in [b"more", placed.as_ref()] {
+            let broken = near.write_vectored(&[IoSlice::new(more)]).await.unwrap_err();
+            assert_eq!(broken.kind(), io::ErrorKind::BrokenPipe);
+        }
     }
 }

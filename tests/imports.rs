@@ -13,7 +13,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("acme", &["tls"]),
     ("message", &[]),
     ("process", &[]),
-    ("cache", &["message"]),
+    ("cache", &["message", "pages"]),
     ("encode", &["message"]),
     ("files", &["message"]),
     ("observe", &["message"]),

@@ -9,8 +9,11 @@ use super::{
     reason::Reason,
     status::{CACHE_STATUS, Source, Status, X_CACHE},
 };
-use crate::message::{
-    Headers, cache_control::RequestControl, conditional, encoding::Encoding, etag, prepared::Aged,
+use crate::{
+    message::{
+        Headers, cache_control::RequestControl, conditional, encoding::Encoding, etag, prepared::Aged,
+    },
+    pages,
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -243,7 +246,7 @@ impl Entry {
             Content::File(_) => 0,
         };
         let origin = self.origin.as_ref().map_or(0, Origin::weight);
-        let form = |form: Form| weight_of(&form.fields) + form.body.len();
+        let form = |form: Form| weight_of(&form.fields) + pages::memory_of(&form.body);
         let forms = self.forms.as_ref();
         let forms = forms.map_or(0, |forms| size_of::<Forms>() + forms.iter().map(form).sum::<usize>());
         size_of::<Self>() + self.head.weight() + body + origin + forms

@@ -2,7 +2,7 @@
 //! holds nobody up, and one that leaves takes nothing from the others.
 
 use super::Reason;
-use crate::message::BodyError;
+use crate::{message::BodyError, pages};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -103,9 +103,9 @@ impl Budget {
         share.grow_to(bytes).then_some(share)
     }
 
-    /// A body that has its share of it from now on; `None` if there is none left.
-    pub fn own(self: &Arc<Self>, body: Bytes) -> Option<Bytes> {
-        self.share(body.len() as u64).map(|share| share.hold(body))
+    /// A form that has its share of it from now on; `None` if there is none left.
+    pub fn own(self: &Arc<Self>, form: Bytes) -> Option<Bytes> {
+        self.share(form.len() as u64).map(|share| share.hold_form(form))
     }
 
     /// Whether there is room for so many bytes at this moment.
@@ -120,8 +120,16 @@ impl Budget {
 
 impl Share {
     /// The body that it was taken for. The share is given back with the last copy.
-    pub fn hold(self, body: Bytes) -> Bytes {
+    pub fn hold(self, body: impl AsRef<[u8]> + Send + 'static) -> Bytes {
         Bytes::from_owner(Whole { body, _share: Some(self) })
+    }
+
+    /// The same for a form that lies ready: it is put where it can be sent from without being copied, if that can be had.
+    pub fn hold_form(self, form: Bytes) -> Bytes {
+        match pages::place(&form) {
+            Some(placed) => self.hold(placed),
+            None => self.hold(form),
+        }
     }
 
     fn grow_to(&mut self, bytes: u64) -> bool {

@@ -66,6 +66,14 @@ pub struct Options {
     pub disable_on_auth: bool,
 }
 
+impl Options {
+    /// Bytes that all bodies together may take: those that are stored, those that are on their way in, and those that are stored no
+    /// longer but still read.
+    pub fn bodies(&self) -> u64 {
+        self.size.saturating_add((self.size / 4).max(self.largest_item.min(self.size)))
+    }
+}
+
 /// A shared cache. Cheap to clone.
 #[derive(Clone)]
 pub struct Cache {
@@ -103,7 +111,7 @@ impl Cache {
         let now = Instant::now();
         let fingerprinted = options.fingerprinted.clone().into();
         options.largest_item = options.largest_item.min(options.size);
-        let bodies = options.size.saturating_add((options.size / 4).max(options.largest_item));
+        let bodies = options.bodies();
         let shared = (options.size > 0).then(|| {
             Arc::new(Shared {
                 store: Store::new(options.size),

@@ -121,13 +121,13 @@ fn read(found: &Found, name: &str, cache: &Cache, offer: Offer, origin: Origin) 
     if !origin.files().iter().all(|file| cache.takes(file.length)) {
         return None;
     }
-    let read = |file: &OpenFile| {
-        let room = cache.room_for(file.named().length)?;
-        Some(room.hold(file.read().ok()?))
-    };
-    let body = read(&found.file)?;
-    let given = offered_siblings(found, offer)
-        .map(|(encoding, file)| Some((encoding, validators(file), read(file)?)));
+    let read = |file: &OpenFile| Some((cache.room_for(file.named().length)?, file.read().ok()?));
+    let (room, body) = read(&found.file)?;
+    let body = room.hold(body);
+    let given = offered_siblings(found, offer).map(|(encoding, file)| {
+        let (room, form) = read(file)?;
+        Some((encoding, validators(file), room.hold_form(form)))
+    });
     let given: Vec<_> = given.collect::<Option<_>>()?;
     let mut headers = describe(found, cache.is_fingerprinted(name));
     if !given.is_empty() {

@@ -39,12 +39,17 @@ impl Cores {
         Ok(Self { own, others, next: AtomicUsize::new(0) })
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.others.len() + 1
+    }
+
     /// Serves a connection on the core whose turn it is.
     pub(super) fn deal<F>(&self, socket: TcpStream, serve: impl FnOnce(TcpStream) -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let turn = self.next.fetch_add(1, Relaxed) % (self.others.len() + 1);
+        let turn = self.next.fetch_add(1, Relaxed) % self.count();
         let Some(core) = turn.checked_sub(1).and_then(|other| self.others.get(other)) else {
             self.own.spawn(serve(socket));
             return;

@@ -109,6 +109,8 @@ where
     /// All is written: the response is over.
     pub(super) fn end(&mut self) {
         self.body = None;
+        // Nothing is left of it, but that would keep the memory all the same.
+        self.data = Bytes::new();
         self.streaming = None;
     }
 

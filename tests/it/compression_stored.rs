@@ -6,7 +6,7 @@ use crate::support::{
     coding::{noise, prose},
     wait_until,
 };
-use std::fs;
+use std::{fs, thread::available_parallelism};
 
 const HTML: &str = "Content-Type: text/html";
 const FRESH: &str = "Cache-Control: max-age=600";
@@ -172,6 +172,40 @@ fn forms_are_within_the_cache_s_limit() {
     println!("{total} bytes are stored");
     assert!(total <= LIMIT, "{total} bytes");
     assert!(total >= LIMIT / 2, "{total} bytes");
+}
+
+/// What lies ready is sent from where it lies, without a copy: it must stay as it is until the last byte has left.
+#[test]
+fn who_reads_slowly_gets_what_it_asked_for_whatever_has_taken_its_place() {
+    // For one of them.
+    let mut stage = Stage::with(|thrust| thrust.env("THRUST_CACHE_SIZE", "150KB"));
+    let noise = noise(25_000);
+    let body = |of: u8| -> String { noise.iter().map(|byte| format!("{:02x}", byte ^ of)).collect() };
+    stage.script("/slow", [Answer::ok(&[HTML, FRESH], &body(0))]);
+    let form = stage.await_best_form("/slow", Coding::Gzip);
+    // With more cores it is copied, and (which fails here) before Linux 5.14.
+    let few_cores = available_parallelism().unwrap().get() <= 2;
+    assert_eq!(few_cores, memory_of_forms(&stage.thrust) >= form.body.len());
+    let mut slow = stage.client();
+    slow.send_request("GET", "/slow", &format!("{}\r\nUser-Agent: slow\r\n", Coding::Gzip.accepted()));
+    // When it is logged all of it is in the kernel's hands.
+    stage.thrust.await_log(|line| line["user_agent"] == "slow");
+    for of in 1..5 {
+        let target = format!("/{of}");
+        stage.script(&target, [Answer::ok(&[HTML, FRESH], &body(of))]);
+        assert!(stage.await_best_form(&target, Coding::Gzip).decoded() == body(of).as_bytes());
+    }
+    let response = slow.response();
+    assert_eq!((response.x_cache(), response.length()), ("hit", Some(form.body.len())));
+    assert!(response.body == form.body);
+}
+
+/// Bytes that are there of the file that such forms lie in.
+fn memory_of_forms(thrust: &Thrust) -> usize {
+    let maps = fs::read_to_string(format!("/proc/{}/smaps", thrust.pid())).unwrap();
+    let of_file = maps.split_once("/memfd:thrust").map_or("", |(_, of_file)| of_file);
+    let resident = of_file.lines().find_map(|line| line.strip_prefix("Rss:"));
+    resident.map_or(0, |kilobytes| kilobytes.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024)
 }
 
 #[test]

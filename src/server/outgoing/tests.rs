@@ -145,6 +145,21 @@ fn what_came_before_an_error_is_sent_and_then_the_response_is_broken() {
     }
 }
 
+#[test]
+fn nothing_is_kept_of_a_response_that_is_over() {
+    let memory: Arc<[u8]> = vec![b'x'; 2 * SMALL].into();
+    let body = Frame::data(Bytes::from_owner(memory.clone()));
+    let random = fastrand::Rng::with_seed(3);
+    let wire =
+        Mutex::new(Wire::new(Client { taken: Arc::default(), random: random.clone() }, BytesMut::new()));
+    let mut outgoing = Outgoing::new();
+    outgoing.begin(Frames([Some(body)].into(), random), Framing::Length(2 * SMALL as u64), Vec::new());
+    let mut cx = Context::from_waker(Waker::noop());
+    while outgoing.poll(&mut cx, &wire).is_pending() {}
+    outgoing.end();
+    assert_eq!(Arc::strong_count(&memory), 1);
+}
+
 fn decoded(text: &[u8]) -> (Vec<u8>, Headers) {
     let (mut received, mut chunked, mut body) = (BytesMut::from(text), Unread::chunked(), Vec::new());
     let mut trailers = Headers::new();
