@@ -135,9 +135,9 @@ pub(super) async fn serve<S: Transport, H: Handler>(mut socket: S, mut session: 
     }
 }
 
-/// The one wire that a connection and its request's body share.
-pub(super) fn lock<S>(wire: &Mutex<Wire<S>>) -> MutexGuard<'_, Wire<S>> {
-    wire.lock().unwrap_or_else(PoisonError::into_inner)
+/// What the parts of a connection share: its wire, or the socket below HTTP/2's library.
+pub(super) fn lock<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<H: Handler> Session<H> {

@@ -10,8 +10,7 @@ use super::{
     drain::{self, Stage},
     flow::{Flow, Stream},
     sending::Sending,
-    socket::Socket,
-    tunnel,
+    socket, tunnel,
     waiting::Waiting,
 };
 use crate::message::{
@@ -65,8 +64,8 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<
     let shared = Arc::new(Shared { handler, info: info.clone(), flow: flow.clone() });
     // In a box: the library moves it into its stream, and that into a task, again and again.
     let service = service_fn(move |request| Box::pin(answer(shared.clone(), request)));
-    let socket = TokioIo::new(Socket::new(socket, flow.clone(), has_begun));
-    let mut conn = pin!(builder().serve_connection(socket, service));
+    let (socket, outlet) = socket::watch(socket, flow.clone(), has_begun);
+    let mut conn = pin!(builder().serve_connection(TokioIo::new(socket), service));
     let mut timer = pin!(sleep_until(Instant::now() + FAR));
     let mut clock = Clock::new(timer.as_mut());
     let mut watch = Watch { flow: flow.clone(), info, timeouts, leaving: None };
@@ -76,6 +75,13 @@ pub(super) async fn serve<S: Transport, H: Handler>(socket: S, session: Session<
         let turn = poll_fn(|cx| {
             if let Poll::Ready(done) = conn.as_mut().poll(cx) {
                 let _ = done.inspect_err(|error| tracing::debug!(%error, "connection broken"));
+                // Where the library has not closed it, what it had written before goes as far as there is room.
+                let _ = outlet.poll_flush(cx);
+                return Poll::Ready(Turn::End);
+            }
+            // Whatever the library has to do has been done.
+            if let Poll::Ready(Err(error)) = outlet.poll_flush(cx) {
+                tracing::debug!(%error, "connection broken");
                 return Poll::Ready(Turn::End);
             }
             watch.poll(cx, now, &mut clock)
