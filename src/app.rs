@@ -36,9 +36,6 @@ use tokio::{
 pub const LAST_TASKS: Duration = Duration::from_millis(100);
 /// How long the last responses may take when the worker has ended by itself.
 const LAST_RESPONSES: Duration = Duration::from_millis(750);
-/// On more cores stored forms are copied when they are sent. Where several send the same one, what counts its pages goes to and fro
-/// between them: two gain all the same (measured), with more it may cost more than the copy.
-const SHARING_CORES: usize = 2;
 
 /// Runs until the worker ends, or until we are told to stop; gives the exit code. Must be polled on the main thread.
 ///
@@ -73,9 +70,7 @@ pub async fn run(
     let path = socket.as_ref().map(|socket| socket.path().to_owned());
     let upstream = Upstream::start(config.upstream(path, worker.is_some()));
     let connections = Connections::new();
-    if cores.count() <= SHARING_CORES {
-        pages::reserve(config.cache.bodies());
-    }
+    pages::reserve(config.cache.bodies(), cores.count());
     let cache = Cache::new(config.cache.clone());
     let front = Front { cores, connections: connections.clone(), limit: limit.connections() };
     let (options, files) = (config.proxy.clone(), config.files.clone());

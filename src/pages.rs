@@ -27,6 +27,9 @@ use std::{
 const LEAST: usize = 16 * 1024;
 /// Pages: what takes fewer leaves too much of the last one empty. (They are of 4 KB, but for some of ARM's with 64.)
 const FEWEST: usize = 4;
+/// With more of them everything is copied. Where several cores send the same block, what counts its pages goes to and fro between
+/// them: two gain all the same (measured), with more it may cost more than the copy.
+const MOST_CORES: usize = 2;
 /// How many sizes of free ranges there are, each twice the one before: enough for all the memory that a process can have.
 const SIZES: usize = 40;
 
@@ -65,10 +68,10 @@ pub struct Place {
     offset: u64,
 }
 
-/// Has addresses for blocks of so many bytes together; to be called once. Where that cannot be had, what is sent is copied, as
-/// everywhere else.
-pub fn reserve(bytes: u64) {
-    if bytes == 0 {
+/// Has addresses for blocks of so many bytes together, which so many cores send; to be called once. Where that cannot be had, or is
+/// not worth it, what is sent is copied, as everywhere else.
+pub fn reserve(bytes: u64, cores: usize) {
+    if bytes == 0 || cores > MOST_CORES {
         return;
     }
     match Pages::new(bytes) {
@@ -287,7 +290,7 @@ mod tests {
 
     #[test]
     fn bytes_weigh_what_their_pages_do() {
-        reserve(1 << 20);
+        reserve(1 << 20, 1);
         let size = page_size();
         let body = vec![1; LEAST.max(FEWEST * size) + 1];
         assert_eq!(memory_of(&body), body.len());

@@ -247,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_lies_in_pages_is_sent_with_what_is_around_it_whatever_signals_come() {
-        pages::reserve(8 << 20);
+        pages::reserve(8 << 20, 1);
         let body: Vec<u8> = (0..8 << 20).map(|i| (i % 251) as u8).collect();
         let placed = pages::place(&body).unwrap();
         let _signals = Signals::start();
@@ -309,7 +309,7 @@ mod tests {
         drop(far);
         let reset = near.read(&mut [0; 8]).await.unwrap_err();
         assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
-        pages::reserve(1 << 20);
+        pages::reserve(1 << 20, 1);
         let placed = pages::place(&[b'x'; 1 << 16]).unwrap();
         for more in [b"more", placed.as_ref()] {
             let broken = near.write_vectored(&[IoSlice::new(more)]).await.unwrap_err();
