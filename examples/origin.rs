@@ -125,10 +125,12 @@ impl Site {
         let css = format!("Content-Type: text/css\r\n{ASSET}");
         let js = format!("Content-Type: text/javascript\r\nVary: Accept-Encoding\r\n{ASSET}");
         let page = "page ".repeat(205);
+        let script = read("app.js")?;
         let responses = HashMap::from([
             ("/small.css", ok(&css, &read("small.css")?)),
-            ("/app.js", ok(&js, &read("app.js")?)),
+            ("/app.js", ok(&js, &script)),
             ("/dyn", ok(PAGE, &page.as_bytes()[..1024])),
+            ("/text", ok(PAGE, &script[..script.len().min(12 << 10)])),
             ("/xsendfile", ok(&send_file("X-Sendfile", &folder.join("file.bin")), b"")),
             ("/xaccel", ok(&send_file("X-Accel-Redirect", Path::new("/internal/file.bin")), b"")),
             ("/upload", ok(PAGE, b"stored\n")),

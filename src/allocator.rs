@@ -1,6 +1,10 @@
 //! Where memory comes from: small blocks from mimalloc, which is quicker than the C library and leaves smaller holes, all others
 //! from the C library, and large ones by it from the system, one by one.
 
+mod recycling;
+
+pub use recycling::{Recycling, recycle};
+
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -11,8 +15,7 @@ const SMALL: usize = 16 * 1024;
 ///
 /// Stored bodies of all sizes come and go, and their holes would cost a cache a quarter more. What grows, as a body does while
 /// it comes in, need not be copied, since the system moves pages.
-#[cfg(target_env = "gnu")]
-const LARGE: libc::c_int = 128 * 1024;
+const LARGE: usize = 128 * 1024;
 
 /// In bytes: so much that is free at the C library's end is not given back at once. An encoder takes and frees as much for each
 /// response: to have the system make the same memory anew each time took longer than to encode a page.
@@ -44,13 +47,28 @@ fn is_small(size: usize) -> bool {
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller has it.
-        unsafe { if is_small(layout.size()) { MiMalloc.alloc(layout) } else { System.alloc(layout) } }
+        unsafe {
+            if is_small(layout.size()) {
+                MiMalloc.alloc(layout)
+            } else {
+                recycling::take(layout).unwrap_or_else(|| System.alloc(layout))
+            }
+        }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller has it.
         unsafe {
-            if is_small(layout.size()) { MiMalloc.alloc_zeroed(layout) } else { System.alloc_zeroed(layout) }
+            if is_small(layout.size()) {
+                return MiMalloc.alloc_zeroed(layout);
+            }
+            match recycling::take(layout) {
+                Some(block) => {
+                    block.write_bytes(0, layout.size());
+                    block
+                }
+                None => System.alloc_zeroed(layout),
+            }
         }
     }
 
@@ -58,9 +76,9 @@ unsafe impl GlobalAlloc for Allocator {
         // SAFETY: as the caller has it; and it is from where its size says.
         unsafe {
             if is_small(layout.size()) {
-                MiMalloc.dealloc(block, layout)
-            } else {
-                System.dealloc(block, layout)
+                MiMalloc.dealloc(block, layout);
+            } else if !recycling::put(block, layout) {
+                System.dealloc(block, layout);
             }
         }
     }
@@ -99,7 +117,7 @@ pub fn set_up() {
 fn set_thresholds() {
     // SAFETY: it sets three numbers, and no other thread allocates meanwhile.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE as libc::c_int);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
         libc::mallopt(libc::M_ARENA_MAX, HEAPS);
     }

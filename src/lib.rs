@@ -11,6 +11,7 @@
 //! `ARCHITECTURE.md` has the map and the decisions.
 
 pub mod acme;
+pub mod allocator;
 pub mod app;
 pub mod cache;
 pub mod cli;

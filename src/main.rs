@@ -1,8 +1,5 @@
 //! The program: arguments, configuration, runtime, `app::run`.
 
-mod allocator;
-
-use allocator::Allocator;
 use std::{
     ffi::OsString,
     fmt::Display,
@@ -13,6 +10,7 @@ use std::{
     time::Duration,
 };
 use thrust::{
+    allocator::{self, Allocator},
     app,
     cli::{self, Action},
     config::{Config, ConfigErrors, Warning},

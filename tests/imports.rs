@@ -9,12 +9,13 @@ use std::{
 };
 
 /// Each module and all that it may import. Only `app`, `cli` and the program itself know everything.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("acme", &["tls"]),
+    ("allocator", &[]),
     ("message", &[]),
     ("process", &[]),
     ("cache", &["message", "pages"]),
-    ("encode", &["message"]),
+    ("encode", &["allocator", "message"]),
     ("files", &["message"]),
     ("observe", &["message"]),
     ("server", &["message", "tcp", "tls"]),

@@ -58,6 +58,15 @@ WORKLOADS = {
             headers=ENCODINGS,
         ),
     ),
+    "live": Workload(
+        "a page of 12 KiB that is encoded while it is sent, 8 connections",
+        [
+            Case("thrust", "thrust", "/text", connections=8, headers=ENCODINGS),
+            Case("thrust, br", "thrust", "/text", connections=8, headers=("Accept-Encoding: br",)),
+            Case("thrust, gzip", "thrust", "/text", connections=8, headers=("Accept-Encoding: gzip",)),
+            Case("nginx gzip 6", "nginx", "/gzip-text", connections=8, headers=ENCODINGS),
+        ],
+    ),
     "W3": Workload("1 KiB passed through, 64 connections", same(*PASSED_ON)),
     "W3c4": Workload("1 KiB passed through, 4 connections", same(*PASSED_ON, connections=4)),
     "W4": Workload(

@@ -4,17 +4,26 @@ use super::{
     levels::{self, Effort},
     padding,
 };
-use crate::message::encoding::Encoding;
+use crate::{
+    allocator::{Recycling, recycle},
+    message::encoding::Encoding,
+};
 use async_compression::{
     codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZstdEncoder},
     core::util::{PartialBuffer, WriteBuffer},
 };
 use bytes::{Bytes, BytesMut};
-use std::io;
+use std::{cell::Cell, io};
+
+thread_local! {
+    /// One that is at the end of a body, and may begin another: most of what a short one takes is to make an encoder.
+    static RESTED: Cell<Option<ZstdEncoder>> = const { Cell::new(None) };
+}
 
 /// An encoder, and what has come out of it.
 pub(super) struct Encoder {
     encoding: Encoding,
+    effort: Effort,
     /// Until it is finished: the larger part of the memory.
     codec: Option<Codec>,
     output: Output,
@@ -42,12 +51,13 @@ const LEAST_SPACE: usize = 1024;
 impl Encoder {
     /// For a body of this many bytes, where that is known: a short one takes less memory.
     pub(super) fn new(encoding: Encoding, effort: Effort, length: Option<u64>) -> Self {
+        let _recycling = recycling(effort);
         let codec = match encoding {
-            Encoding::Zstd => Codec::Zstd(levels::zstd(effort, length)),
+            Encoding::Zstd => Codec::Zstd(zstd(effort, length)),
             Encoding::Brotli => Codec::Brotli(Box::new(levels::brotli(effort, length))),
             Encoding::Gzip => Codec::Gzip(levels::gzip(effort)),
         };
-        Self { encoding, codec: Some(codec), output: Output::default() }
+        Self { encoding, effort, codec: Some(codec), output: Output::default() }
     }
 
     /// Puts so many bytes of padding at the beginning, before anything is written (see [`padding::put`]).
@@ -62,6 +72,7 @@ impl Encoder {
 
     /// Encodes this.
     pub(super) fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        let _recycling = recycling(self.effort);
         let codec = Codec::get(&mut self.codec)?;
         let mut input = PartialBuffer::new(data);
         while !input.unwritten().is_empty() {
@@ -72,6 +83,7 @@ impl Encoder {
 
     /// Lets everything out that was written: who has received it can decode so far.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        let _recycling = recycling(self.effort);
         let codec = Codec::get(&mut self.codec)?;
         while !self.output.fill(|output| codec.flush(output))? {}
         Ok(())
@@ -79,9 +91,13 @@ impl Encoder {
 
     /// Ends the encoded body, and gives back all memory but that of what has come out. Nothing may be written any more.
     pub(super) fn finish(&mut self) -> io::Result<()> {
+        let _recycling = recycling(self.effort);
         let codec = Codec::get(&mut self.codec)?;
         while !self.output.fill(|output| codec.finish(output))? {}
-        self.codec = None;
+        match self.codec.take() {
+            Some(Codec::Zstd(codec)) if self.effort == Effort::Live => RESTED.set(Some(codec)),
+            codec => drop(codec),
+        }
         Ok(())
     }
 
@@ -94,6 +110,23 @@ impl Encoder {
     pub(super) fn take(&mut self) -> Bytes {
         self.output.take()
     }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        let _recycling = recycling(self.effort);
+        self.codec = None;
+    }
+}
+
+fn zstd(effort: Effort, length: Option<u64>) -> ZstdEncoder {
+    let rested = if effort == Effort::Live { RESTED.take() } else { None };
+    rested.unwrap_or_else(|| levels::zstd(effort, length))
+}
+
+/// What is live is followed by more of its kind.
+fn recycling(effort: Effort) -> Recycling {
+    recycle(effort != Effort::Stored)
 }
 
 impl Codec {
@@ -161,6 +194,37 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn one_body_after_the_other_is_encoded_by_the_same_one() {
+        let has_rested = || {
+            let rested = RESTED.take();
+            let is_there = rested.is_some();
+            RESTED.set(rested);
+            is_there
+        };
+        let encoder = |effort| Encoder::new(Encoding::Zstd, effort, Some(5_000));
+        for content in
+            [testing::text(5_000), testing::noise(300_000), testing::text(0), testing::text(70_000)]
+        {
+            let mut given_up = encoder(Effort::Live);
+            given_up.write(&testing::noise(100_000)).unwrap();
+            drop(given_up);
+            assert!(!has_rested(), "it is in the middle of a body");
+            for _ in 0..3 {
+                let mut encoder = encoder(Effort::Live);
+                assert!(!has_rested());
+                encoder.write(&content).unwrap();
+                encoder.finish().unwrap();
+                assert!(has_rested());
+                assert!(testing::whole(Encoding::Zstd, &encoder.take()) == Some(content.clone()));
+            }
+        }
+        for other in [Effort::Crowded, Effort::Stored] {
+            encoder(other).finish().unwrap();
+            assert!(has_rested(), "it is not for these");
         }
     }
 

@@ -37,8 +37,8 @@ fn is_large(length: Option<u64>) -> bool {
 }
 
 /// The tables are smaller than those that belong to the levels: that costs 1 % in size at most, and saves a third of the
-/// memory of what is live, nine tenths of what is stored. A short body that is live is encoded in half the time for it.
-/// No window is larger than clients must allow, which is 8 MB (RFC 9659 §3).
+/// memory of what is live, nine tenths of what is stored. No window is larger than clients must allow, which is 8 MB
+/// (RFC 9659 §3); all live ones are the same, since one encoder is used for bodies of all lengths.
 pub(super) fn zstd(effort: Effort, length: Option<u64>) -> ZstdEncoder {
     let (level, most) = match effort {
         Effort::Live => (3, 18),
@@ -46,7 +46,7 @@ pub(super) fn zstd(effort: Effort, length: Option<u64>) -> ZstdEncoder {
         Effort::Stored if is_large(length) => (9, 20),
         Effort::Stored => (18, 20),
     };
-    let window = window(length, most);
+    let window = if effort == Effort::Live { most } else { window(length, most) };
     let tables = match effort {
         Effort::Live | Effort::Crowded => (window - 2).min(15),
         Effort::Stored => 18,
