@@ -132,6 +132,8 @@ impl Site {
             ("/dyn", ok(PAGE, &page.as_bytes()[..1024])),
             ("/text", ok(PAGE, &script[..script.len().min(12 << 10)])),
             ("/xsendfile", ok(&send_file("X-Sendfile", &folder.join("file.bin")), b"")),
+            ("/xsendfile-small", ok(&send_file("X-Sendfile", &folder.join("small.css")), b"")),
+            ("/xaccel-small", ok(&send_file("X-Accel-Redirect", Path::new("/internal/small.css")), b"")),
             ("/xaccel", ok(&send_file("X-Accel-Redirect", Path::new("/internal/file.bin")), b"")),
             ("/upload", ok(PAGE, b"stored\n")),
             ("/up", ok(PAGE, b"up\n")),

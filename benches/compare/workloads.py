@@ -74,6 +74,10 @@ WORKLOADS = {
         same(("thrust", "thrust", "/xsendfile"), ("nginx X-Accel-Redirect", "nginx", "/xaccel"), load="download"),
         unit="GB/s",
     ),
+    "W4small": Workload(
+        "a file of 4 KiB that the application names",
+        same(("thrust", "thrust", "/xsendfile-small"), ("nginx X-Accel-Redirect", "nginx", "/xaccel-small")),
+    ),
     "W5": Workload(
         "an upload of 10 MiB",
         same(

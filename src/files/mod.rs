@@ -1,7 +1,7 @@
 //! Files that are sent in place of the worker's bodies (`X-Sendfile`), and those of the public folder.
 //!
 //! What a path leads to is decided in `open.rs`, once, for all of them. Whatever touches a disk here blocks, but for
-//! [`FileBody`], which takes care of that itself.
+//! [`FileBody`], which takes care of that itself, and [`open_cached`], which does without.
 
 mod absent;
 mod body;
@@ -12,8 +12,8 @@ mod public;
 
 pub use body::{FileBody, Piece};
 pub use kind::{content_type, etag, last_modified};
-pub use name::open_named;
-pub use open::{OpenError, OpenFile, open, reopen};
+pub use name::{open_named, open_named_cached};
+pub use open::{OpenError, OpenFile, open, open_cached};
 pub use public::{Found, PublicFolder, plain};
 
 use http::{HeaderName, HeaderValue};

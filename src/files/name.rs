@@ -1,6 +1,6 @@
 //! The path that a worker's `X-Sendfile` names.
 
-use super::open::{OpenError, OpenFile, open};
+use super::open::{OpenError, OpenFile, open, open_cached};
 use http::HeaderValue;
 use percent_encoding::percent_decode;
 use std::{
@@ -41,6 +41,11 @@ pub fn open_named(value: &HeaderValue, roots: &[PathBuf]) -> Result<OpenFile, Op
         (Err(OpenError::Missing), Some(decoded)) => open(&decoded, roots),
         (opened, _) => opened,
     }
+}
+
+/// The same, if it can be had at once: the one whose path it is as it stands.
+pub fn open_named_cached(value: &HeaderValue, roots: &[PathBuf]) -> Option<OpenFile> {
+    open_cached(Path::new(OsStr::from_bytes(value.as_bytes())), roots)
 }
 
 fn decoded(raw: &[u8]) -> Option<PathBuf> {

@@ -5,11 +5,15 @@
 //! not every sandbox allows, nor a mounted /proc. It also takes their power from the links of procfs that lead where their
 //! text does not say (`/proc/self/fd/3`, `/proc/1/root`).
 
+mod cached;
+
+pub use cached::open_cached;
+
 use crate::message::file::NamedFile;
 use bytes::Bytes;
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
-    fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, fstatfs, openat, statat},
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, fstatfs, openat, statat},
     io::{Errno, pread, retry_on_intr},
 };
 use std::{
@@ -93,12 +97,18 @@ pub fn open(path: &Path, roots: &[PathBuf]) -> Result<OpenFile, OpenError> {
     }
 }
 
-/// Opens a file anew. Where its [`NamedFile`] is no longer the same, the file has changed or another has its name.
-pub fn reopen(named: &NamedFile, roots: &[PathBuf]) -> Result<OpenFile, OpenError> {
-    open(&named.path, roots)
-}
-
 impl OpenFile {
+    fn new(file: OwnedFd, stat: &Stat, path: &Path) -> Self {
+        let named = NamedFile {
+            path: path.to_owned(),
+            length: stat.st_size.cast_unsigned(),
+            modified: time(stat.st_mtime, stat.st_mtime_nsec),
+            changed: i128::from(stat.st_ctime) * NANOSECONDS + i128::from(stat.st_ctime_nsec),
+            inode: (stat.st_dev, stat.st_ino),
+        };
+        Self(Arc::new(Opened { file, named }))
+    }
+
     /// What was known of it when it was opened.
     pub fn named(&self) -> &NamedFile {
         &self.0.named
@@ -204,14 +214,8 @@ impl Resolved {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || is_no_disk(&file)? {
             return Err(OpenError::NotRegular);
         }
-        let named = NamedFile {
-            path: path.to_owned(),
-            length: stat.st_size.cast_unsigned(),
-            modified: time(stat.st_mtime, stat.st_mtime_nsec),
-            changed: i128::from(stat.st_ctime) * NANOSECONDS + i128::from(stat.st_ctime_nsec),
-            inode: (stat.st_dev, stat.st_ino),
-        };
-        Ok(OpenFile(Arc::new(Opened { file, named })))
+        cached::is_disk(stat.st_dev);
+        Ok(OpenFile::new(file, &stat, path))
     }
 
     /// The folder that the file lies in, reached without following a link below the root.

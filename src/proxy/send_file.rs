@@ -4,7 +4,10 @@ use super::{body::Source, failure::Failure};
 use crate::message::{Headers, Response};
 use crate::{
     cache::Origin,
-    files::{self, OpenError, OpenFile, content_type, etag, last_modified, open_named},
+    files::{
+        self, OpenError, OpenFile, content_type, etag, last_modified, open_cached, open_named,
+        open_named_cached,
+    },
     message::{encoding::Encoding, file::NamedFile, hop, representation::has_body},
     upstream::ResponseBody,
 };
@@ -62,15 +65,22 @@ fn is_of_parts(kind: &HeaderValue) -> bool {
 /// It is not what it was.
 pub(super) async fn reopen(origin: &Origin, options: &Arc<files::Options>) -> Result<OpenFile, OpenError> {
     let Some(named) = origin.files().first().cloned() else { return Err(OpenError::Missing) };
-    let options = options.clone();
-    let reopened = spawn_blocking(move || {
-        let file = files::reopen(&named, &options.send_file_roots)?;
-        if *file.named() == named { Ok(file) } else { Err(OpenError::Missing) }
-    });
-    reopened.await.unwrap_or(Err(OpenError::Missing))
+    let file = match open_cached(&named.path, &options.send_file_roots) {
+        Some(file) => file,
+        None => {
+            let (path, options) = (named.path.clone(), options.clone());
+            let opened = spawn_blocking(move || files::open(&path, &options.send_file_roots));
+            opened.await.unwrap_or(Err(OpenError::Missing))?
+        }
+    };
+    // Otherwise the file has changed, or another has its name.
+    if *file.named() == named { Ok(file) } else { Err(OpenError::Missing) }
 }
 
 async fn open(name: HeaderValue, options: Arc<files::Options>) -> Result<OpenFile, Failure> {
+    if let Some(file) = open_named_cached(&name, &options.send_file_roots) {
+        return Ok(file);
+    }
     let shown = String::from_utf8_lossy(name.as_bytes()).into_owned();
     let opened = spawn_blocking(move || open_named(&name, &options.send_file_roots)).await;
     let opened = opened.map_err(|_| Failure::Panic)?;

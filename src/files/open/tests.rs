@@ -32,11 +32,24 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// What is read, with the root and without.
+    /// What is read, with the root and without; at once, too, where that can be.
     fn both(&self, name: &str) -> [Result<String, OpenError>; 2] {
         let path = self.path(name);
-        [open(&path, &self.roots).map(|file| text(&file)), open(&path, &[]).map(|file| text(&file))]
+        [&self.roots[..], &[]].map(|roots| {
+            let opened = open(&path, roots).map(|file| text(&file));
+            if let Some(cached) = open_cached(&path, roots) {
+                assert_eq!(Some(&text(&cached)), opened.as_ref().ok(), "{name}");
+            }
+            opened
+        })
     }
+}
+
+/// Whether it can be opened at once behind the first time, when a link is to note that it was read: not each time, since whoever
+/// renames another file may be in the way.
+fn is_cached(path: &Path, roots: &[PathBuf]) -> bool {
+    let _ = open(path, roots);
+    (0..1000).any(|_| open_cached(path, roots).is_some())
 }
 
 fn text(file: &OpenFile) -> String {
@@ -48,6 +61,7 @@ fn text(file: &OpenFile) -> String {
 fn is_not_regular(path: &str) {
     let opened = open(Path::new(path), &[]);
     assert!(matches!(opened, Err(OpenError::NotRegular)), "{path}: {opened:?}");
+    assert!(open_cached(Path::new(path), &[]).is_none(), "{path}");
 }
 
 #[test]
@@ -68,16 +82,22 @@ fn a_changed_file_is_another_one() {
     let stage = Stage::new();
     let path = stage.path("inside/file");
     let named = open(&path, &stage.roots).unwrap().named().clone();
-    assert_eq!(reopen(&named, &stage.roots).unwrap().named(), &named);
+    let reopen = || {
+        let cached = open_cached(&path, &stage.roots).map(|file| file.named().clone());
+        let opened = open(&path, &stage.roots).map(|file| file.named().clone());
+        assert!(cached.is_none() || cached.as_ref() == opened.as_ref().ok());
+        opened
+    };
+    assert_eq!(reopen().unwrap(), named);
     // Same length, same time of change: only the inode tells.
     fs::write(stage.path("inside/new"), "inside/FILE").unwrap();
     fs::File::open(stage.path("inside/new")).unwrap().set_modified(named.modified).unwrap();
     fs::rename(stage.path("inside/new"), &path).unwrap();
-    let replaced = reopen(&named, &stage.roots).unwrap().named().clone();
+    let replaced = reopen().unwrap();
     assert_eq!((replaced.length, replaced.modified), (named.length, named.modified));
     assert_ne!(replaced, named);
     fs::remove_file(&path).unwrap();
-    assert!(matches!(reopen(&named, &stage.roots), Err(OpenError::Missing)));
+    assert!(matches!(reopen(), Err(OpenError::Missing)));
 }
 
 #[test]
@@ -100,9 +120,42 @@ fn what_is_not_there() {
 }
 
 #[test]
+fn what_the_kernel_has_at_hand_is_opened_at_once() {
+    let stage = Stage::new();
+    fs::create_dir(stage.path("inside/folder/below")).unwrap();
+    symlink("folder", stage.path("inside/link")).unwrap();
+    symlink("file", stage.path("inside/folder/last")).unwrap();
+    symlink("inside", stage.path("root")).unwrap();
+    let (file, roots) = (stage.path("inside/folder/file"), &stage.roots[..]);
+    assert!(open_cached(&file, roots).is_none(), "of its disk nothing is known");
+    let known = open(&file, roots).unwrap();
+    for (name, is_at_once) in [
+        ("inside/folder/file", true),
+        ("inside/folder/../folder/file", true),
+        ("inside/link/file", true),
+        ("inside/folder/file/", false),
+        ("inside/folder/file/.", false),
+        ("inside//folder/file", false),
+        ("inside/folder/last", false),
+        ("inside/folder/below", false),
+        ("inside/none", false),
+        ("root/folder/file", false),
+    ] {
+        assert_eq!(is_cached(&stage.path(name), roots), is_at_once, "{name}");
+    }
+    assert!(is_cached(&stage.path("root/folder/file"), &[stage.path("none"), stage.path("root")]));
+    assert!(is_cached(&stage.path("root/folder/file"), &[]));
+    let inside = PathBuf::from(format!("{}/", stage.roots[0].display()));
+    let cached = (0..1000).find_map(|_| open_cached(&file, std::slice::from_ref(&inside))).unwrap();
+    assert_eq!((cached.named(), text(&cached)), (known.named(), text(&known)));
+    assert_eq!(cached.named().path, file);
+}
+
+#[test]
 fn a_relative_path() {
     for path in ["", "file", "./file", "../file", "Cargo.toml"] {
         assert!(matches!(open(Path::new(path), &[]), Err(OpenError::Relative)));
+        assert!(open_cached(Path::new(path), &[]).is_none());
     }
 }
 
@@ -181,7 +234,7 @@ fn a_link_that_is_swapped_while_opening_never_leads_out() {
     }
     let swapped = stage.path("inside/swapped");
     let is_done = AtomicBool::new(false);
-    let (mut inside, mut refused) = (0, 0);
+    let (mut inside, mut refused, mut at_once) = (0, 0, 0);
     thread::scope(|scope| {
         scope.spawn(|| {
             while !is_done.load(Relaxed) {
@@ -197,7 +250,10 @@ fn a_link_that_is_swapped_while_opening_never_leads_out() {
             }
         });
         for _ in 0..20_000 {
-            match open(&swapped.join("file"), &stage.roots) {
+            let path = swapped.join("file");
+            let cached = open_cached(&path, &stage.roots);
+            at_once += usize::from(cached.is_some());
+            match cached.map_or_else(|| open(&path, &stage.roots), Ok) {
                 Ok(file) => {
                     let text = text(&file);
                     if text != "inside/folder/file" {
@@ -215,7 +271,7 @@ fn a_link_that_is_swapped_while_opening_never_leads_out() {
         }
         is_done.store(true, Relaxed);
     });
-    assert!(inside > 0 && refused > 0, "{inside} {refused}");
+    assert!(inside > at_once && at_once > 0 && refused > 0, "{inside} {at_once} {refused}");
 }
 
 #[test]
