@@ -83,7 +83,7 @@ fn run(command: Vec<OsString>) -> u8 {
         complain_of(&warnings);
         return complain(error, cli::EXIT_USAGE);
     }
-    allocator::set_up();
+    allocator::set_up(count_cores());
     let started = observe::start(&config.log).and_then(|observe| Ok((observe, runtime()?)));
     let (observe, runtime) = match started {
         Ok((observe, runtime)) => (Arc::new(observe), runtime),

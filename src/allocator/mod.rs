@@ -1,5 +1,5 @@
 //! Where memory comes from: small blocks from mimalloc, which is quicker than the C library and leaves smaller holes, all others
-//! from the C library, and large ones by it from the system, one by one.
+//! from the C library, and large ones by it from the system, one by one. Large ones of encoders are kept for the next.
 
 mod recycling;
 
@@ -18,7 +18,7 @@ const SMALL: usize = 16 * 1024;
 const LARGE: usize = 128 * 1024;
 
 /// In bytes: so much that is free at the C library's end is not given back at once. An encoder takes and frees as much for each
-/// response: to have the system make the same memory anew each time took longer than to encode a page.
+/// response in blocks that are not large: to have the system make the same memory anew each time took longer than to encode a page.
 #[cfg(target_env = "gnu")]
 const KEPT: libc::c_int = 2 * 1024 * 1024;
 
@@ -104,8 +104,9 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
-/// Has both keep what is free for as long as is said above; to be called before there are threads.
-pub fn set_up() {
+/// Has all keep what is free as is said above, beside so many cores; to be called before there are threads.
+pub fn set_up(cores: usize) {
+    recycling::share_among(cores);
     // SAFETY: it sets a number.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, DELAY) };
     set_thresholds();

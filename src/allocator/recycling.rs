@@ -1,16 +1,32 @@
 //! Large blocks that one encoder after the other takes.
 //!
 //! Each takes up to 2 MB for its tables, and gives them back with the end of its body. From the system they came page by page, each
-//! made and taken away again for a hundred kilobytes of text, and all cores had to hear of it. So each thread keeps the last ones.
+//! made and taken away again for a hundred kilobytes of text, and all cores had to hear of it. So each thread keeps the last ones,
+//! for as long as it lives.
 
 use super::LARGE;
 use std::{
     alloc::Layout,
     cell::{Cell, RefCell},
+    marker::PhantomData,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// In bytes: so much each thread keeps at most.
+/// In bytes: so much each thread keeps at most…
 const MOST: usize = 2 * 1024 * 1024;
+/// … and all together.
+const MOST_OF_ALL: usize = 16 * 1024 * 1024;
+
+static MOST_EACH: AtomicUsize = AtomicUsize::new(MOST);
+
+/// So many threads recycle.
+pub(super) fn share_among(threads: usize) {
+    MOST_EACH.store(share(threads), Relaxed);
+}
+
+fn share(threads: usize) -> usize {
+    MOST.min(MOST_OF_ALL / threads.max(1))
+}
 
 thread_local! {
     static IS_ON: Cell<bool> = const { Cell::new(false) };
@@ -18,16 +34,20 @@ thread_local! {
 }
 
 /// While it lives, this thread's large blocks come from its shelf, and go there.
-pub struct Recycling(bool);
+#[must_use]
+pub struct Recycling {
+    before: bool,
+    _stays_on_its_thread: PhantomData<*const ()>,
+}
 
 /// Begins to recycle, if it is worth it.
 pub fn recycle(is_worth_it: bool) -> Recycling {
-    Recycling(IS_ON.replace(is_worth_it))
+    Recycling { before: IS_ON.replace(is_worth_it), _stays_on_its_thread: PhantomData }
 }
 
 impl Drop for Recycling {
     fn drop(&mut self) {
-        IS_ON.set(self.0);
+        IS_ON.set(self.before);
     }
 }
 
@@ -41,7 +61,8 @@ struct Shelf {
 /// One of the C library's, from which those of [`std::alloc::System`] are.
 struct Block {
     start: *mut u8,
-    /// Bytes, of which whoever had it may have asked for fewer.
+    /// Bytes, of which whoever had it may have asked for fewer. All that the C library says are usable may be used (musl says
+    /// no more than was asked for); which of them are is then known to nobody but us, and it does not look at what is there.
     size: usize,
 }
 
@@ -81,10 +102,11 @@ impl Shelf {
 
     /// Frees the oldest ones where there is no room for another.
     fn put(&mut self, start: *mut u8, size: usize) -> bool {
-        if size > MOST {
+        let most = MOST_EACH.load(Relaxed);
+        if size > most {
             return false;
         }
-        while self.bytes + size > MOST {
+        while self.bytes + size > most {
             self.blocks.remove(0).free(&mut self.bytes);
         }
         self.bytes += size;
@@ -193,6 +215,11 @@ mod tests {
         let (last, size) = blocks[4];
         assert_eq!(block(size), last);
         free(last, size);
+    }
+
+    #[test]
+    fn many_threads_keep_less_each() {
+        assert_eq!([0, 1, 8, 16, 64].map(share), [MOST, MOST, MOST, MOST / 2, MOST / 8]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ const PIECE: usize = 16 * 1024;
 const LEAST_SPACE: usize = 1024;
 
 impl Encoder {
-    /// For a body of this many bytes, where that is known: a short one takes less memory.
+    /// For a body of this many bytes, where that is known: a new one takes less memory for a short body.
     pub(super) fn new(encoding: Encoding, effort: Effort, length: Option<u64>) -> Self {
         let _recycling = recycling(effort);
         let codec = match encoding {
@@ -89,7 +89,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Ends the encoded body, and gives back all memory but that of what has come out. Nothing may be written any more.
+    /// Ends the encoded body, and leaves all memory but that of what has come out to others. Nothing may be written any more.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let _recycling = recycling(self.effort);
         let codec = Codec::get(&mut self.codec)?;

@@ -1,7 +1,7 @@
 //! Files that are sent in place of the worker's bodies (`X-Sendfile`), and those of the public folder.
 //!
 //! What a path leads to is decided in `open.rs`, once, for all of them. Whatever touches a disk here blocks, but for
-//! [`FileBody`], which takes care of that itself, and [`open_cached`], which does without.
+//! [`FileBody`], which takes care of that itself, and [`open_cached`], which gives up instead.
 
 mod absent;
 mod body;

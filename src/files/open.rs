@@ -182,7 +182,7 @@ impl From<io::Error> for OpenError {
 }
 
 /// Whether the path as it is written goes through procfs or sysfs, where opening alone can have effects, and whose links
-/// (`/proc/self/root/…`) are nobody's business. Where they are mounted elsewhere, [`is_no_disk`] finds out.
+/// (`/proc/self/root/…`) are nobody's business. Where they are mounted elsewhere, their type ([`NO_DISK`]) says so.
 fn is_the_kernels(path: &Path) -> bool {
     path.starts_with("/proc") || path.starts_with("/sys")
 }
@@ -211,10 +211,11 @@ impl Resolved {
         let name = self.below.file_name().ok_or(OpenError::NotRegular)?;
         let file = self.folder()?.open(name)?;
         let stat = fstat(&file)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || is_no_disk(&file)? {
+        let system = file_system(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || NO_DISK.contains(&system) {
             return Err(OpenError::NotRegular);
         }
-        cached::is_disk(stat.st_dev);
+        cached::note(system, stat.st_dev);
         Ok(OpenFile::new(file, &stat, path))
     }
 
@@ -243,9 +244,10 @@ impl Folder {
     }
 }
 
-fn is_no_disk(file: &OwnedFd) -> Result<bool, OpenError> {
+/// The type of the file system that this is on.
+fn file_system(file: impl AsFd) -> Result<u64, Errno> {
     // The field's type depends on the machine's; all of the numbers fit into all of them.
-    Ok(NO_DISK.contains(&(fstatfs(file)?.f_type as u64)))
+    Ok(fstatfs(file)?.f_type as u64)
 }
 
 fn time(seconds: i64, nanoseconds: impl Into<u64>) -> SystemTime {

@@ -1,19 +1,18 @@
 //! Opening a file of which the kernel knows all that leads to it, without a disk: on the runtime's thread, since the way to one that
 //! may wait, and back, takes as long as everything else that is done for a small file.
 //!
-//! `RESOLVE_CACHED` (openat2(2), Linux 5.12) fails where something would have to be read, and `RESOLVE_BENEATH` where the path leads
-//! out of its folder, or may. Whatever fails here is for [`super::open`] to say, which needs neither: so nothing is opened here that
-//! would not be there, and what is not opened here costs a system call.
+//! `RESOLVE_CACHED` (openat2(2), Linux 5.12) fails where something of the path would have to be read, and `RESOLVE_BENEATH` where it
+//! leads out of its folder, or may. A file system could still take its time to open a file or to say what it is, so only a few
+//! are asked. Whatever fails here, for whichever reason, is for [`super::open`] to open or to refuse, which needs neither.
 
-use super::{FILE, FOLDER, OpenFile, is_the_kernels};
+use super::{FILE, FOLDER, OpenFile, file_system, is_the_kernels};
 use rustix::{
-    fd::{AsFd, OwnedFd},
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2},
-    io::Errno,
+    fd::AsFd,
+    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2},
 };
 use std::{
     os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
 
@@ -21,22 +20,27 @@ const RULES: ResolveFlags = ResolveFlags::CACHED.union(ResolveFlags::NO_MAGICLIN
 /// What a path leads to, without opening that: merely to open a device can set it going.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// The devices whose file systems were found to be no talk of the kernel's. To ask for that anew could take a network.
-static DISKS: RwLock<Vec<u64>> = RwLock::new(Vec::new());
-/// There are never many of them; one that is not among them is opened the long way.
-const MOST_DISKS: usize = 32;
+/// File systems that open a file without asking anybody (statfs(2)): ext2 to ext4, xfs, btrfs, f2fs, bcachefs, zfs, tmpfs. Not
+/// overlayfs, below which there may be any other.
+const LOCAL: [u64; 7] =
+    [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0xca45_1a4e, 0x2fc1_2fc1, 0x0102_1994];
 
-/// This device's files may be sent.
-pub(super) fn is_disk(device: u64) {
-    let mut disks = DISKS.write().unwrap_or_else(PoisonError::into_inner);
-    if !disks.contains(&device) && disks.len() < MOST_DISKS {
-        disks.push(device);
+/// The devices that such file systems were seen on.
+static SEEN: Devices = Devices::new();
+
+/// A few numbers.
+struct Devices(RwLock<Vec<u64>>);
+
+/// Takes note of a file system of this type on this device, for the next time.
+pub(super) fn note(kind: u64, device: u64) {
+    if LOCAL.contains(&kind) && !SEEN.contains(device) {
+        SEEN.add(device);
     }
 }
 
 /// The file that [`super::open`] would open, if that can be had at once.
 pub fn open_cached(path: &Path, roots: &[PathBuf]) -> Option<OpenFile> {
-    if !path.is_absolute() || is_the_kernels(path) {
+    if !path.is_absolute() || is_the_kernels(path) || path.components().any(|it| it == Component::ParentDir) {
         return None;
     }
     if roots.is_empty() {
@@ -57,20 +61,74 @@ fn below<'a>(path: &'a Path, folder: &Path) -> Option<&'a [u8]> {
 }
 
 fn open_below(folder: impl AsFd, below: &[u8], rules: ResolveFlags, path: &Path) -> Option<OpenFile> {
-    let open = |flags| openat2(&folder, below, flags, Mode::empty(), rules);
-    let seen = look(open(LOOK)).filter(is_on_disk)?;
-    let file = open(FILE).ok()?;
+    let open = |flags| openat2(&folder, below, flags, Mode::empty(), rules).ok();
+    let there = open(LOOK)?;
+    let seen = fstat(&there).ok()?;
+    if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile || !is_local(&there, seen.st_dev) {
+        return None;
+    }
+    let file = open(FILE)?;
     let stat = fstat(&file).ok()?;
-    // Else another has taken its place meanwhile.
+    // Else another has taken its place meanwhile. Its number is its own for as long as it is held.
     let is_same = (stat.st_dev, stat.st_ino) == (seen.st_dev, seen.st_ino);
+    drop(there);
     is_same.then(|| OpenFile::new(file, &stat, path))
 }
 
-fn look(there: Result<OwnedFd, Errno>) -> Option<Stat> {
-    fstat(there.ok()?).ok()
+/// Only what was local is asked whether it still is: the number may be another one's now.
+fn is_local(there: impl AsFd, device: u64) -> bool {
+    SEEN.contains(device) && file_system(there).is_ok_and(|system| LOCAL.contains(&system))
 }
 
-fn is_on_disk(file: &Stat) -> bool {
-    FileType::from_raw_mode(file.st_mode) == FileType::RegularFile
-        && DISKS.read().unwrap_or_else(PoisonError::into_inner).contains(&file.st_dev)
+impl Devices {
+    /// There are never many of them. Of one more files are opened the long way.
+    const MOST: usize = 32;
+
+    const fn new() -> Self {
+        Self(RwLock::new(Vec::new()))
+    }
+
+    fn contains(&self, device: u64) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&device)
+    }
+
+    fn add(&self, device: u64) {
+        let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if devices.len() < Self::MOST {
+            devices.push(device);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn devices_are_known_once_they_were_added() {
+        let devices = Devices::new();
+        for device in 0..Devices::MOST as u64 {
+            assert!(!devices.contains(device));
+            devices.add(device);
+            assert!(devices.contains(device));
+        }
+        devices.add(1000);
+        assert!(!devices.contains(1000), "there are too many");
+    }
+
+    #[test]
+    fn only_local_file_systems_are_noted_and_they_are_asked_again() {
+        let (nfs, device) = (0x6969, 1 << 40);
+        note(nfs, device);
+        assert!(!SEEN.contains(device));
+        note(LOCAL[0], device);
+        assert!(SEEN.contains(device));
+        // The number of what is gone is procfs's now.
+        let proc = fs::File::open("/proc/self/stat").unwrap();
+        assert!(!is_local(&proc, device));
+        let file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        assert_eq!(is_local(&file, device), LOCAL.contains(&file_system(&file).unwrap()));
+        assert!(!is_local(&file, device + 1));
+    }
 }
