@@ -8,7 +8,7 @@
 use super::{FILE, FOLDER, OpenFile, file_system, is_the_kernels};
 use rustix::{
     fd::AsFd,
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2},
+    fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags, fstat, makedev, openat2, statx},
 };
 use std::{
     os::unix::ffi::OsStrExt,
@@ -63,14 +63,17 @@ fn below<'a>(path: &'a Path, folder: &Path) -> Option<&'a [u8]> {
 fn open_below(folder: impl AsFd, below: &[u8], rules: ResolveFlags, path: &Path) -> Option<OpenFile> {
     let open = |flags| openat2(&folder, below, flags, Mode::empty(), rules).ok();
     let there = open(LOOK)?;
-    let seen = fstat(&there).ok()?;
-    if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile || !is_local(&there, seen.st_dev) {
+    // Without asking whoever may be on the other side.
+    let quietly = AtFlags::EMPTY_PATH.union(AtFlags::STATX_DONT_SYNC);
+    let seen = statx(&there, "", quietly, StatxFlags::TYPE.union(StatxFlags::INO)).ok()?;
+    let device = makedev(seen.stx_dev_major, seen.stx_dev_minor);
+    if FileType::from_raw_mode(seen.stx_mode.into()) != FileType::RegularFile || !is_local(&there, device) {
         return None;
     }
     let file = open(FILE)?;
     let stat = fstat(&file).ok()?;
     // Else another has taken its place meanwhile. Its number is its own for as long as it is held.
-    let is_same = (stat.st_dev, stat.st_ino) == (seen.st_dev, seen.st_ino);
+    let is_same = (stat.st_dev, stat.st_ino) == (device, seen.stx_ino);
     drop(there);
     is_same.then(|| OpenFile::new(file, &stat, path))
 }
