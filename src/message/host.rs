@@ -13,10 +13,7 @@ pub fn is_valid(value: &[u8]) -> bool {
         }
         name => !name.is_empty() && all(name, is_name_byte),
     };
-    host_ok
-        && port.is_none_or(|port| {
-            port.len() <= 5 && port.iter().all(u8::is_ascii_digit) && port_number(port).is_some()
-        })
+    host_ok && port.is_none_or(|port| port_number(port).is_some())
 }
 
 /// The host of a Host value, without the port; the brackets stay with an IPv6 address.
@@ -49,8 +46,10 @@ pub fn is_same(one: &[u8], other: &[u8]) -> bool {
 
 /// Host and port apart; the brackets stay with an IPv6 address.
 fn split(value: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let after_bracket = memchr::memrchr(b']', value).map_or(0, |end| end + 1);
-    match memchr::memchr(b':', &value[after_bracket..]) {
+    let is_bracketed = value.starts_with(b"[");
+    let bracket = if is_bracketed { value.iter().rposition(|byte| *byte == b']') } else { None };
+    let after_bracket = bracket.map_or(0, |end| end + 1);
+    match value[after_bracket..].iter().position(|byte| *byte == b':') {
         Some(colon) => (&value[..after_bracket + colon], Some(&value[after_bracket + colon + 1..])),
         None => (value, None),
     }
@@ -58,7 +57,11 @@ fn split(value: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 /// An empty port is allowed by RFC 3986 and stands for the scheme's own; here it is not a number.
 fn port_number(port: &[u8]) -> Option<u16> {
-    std::str::from_utf8(port).ok()?.parse().ok()
+    let add = |number: u16, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    if matches!(port.len(), 1..=5) { port.iter().try_fold(0, add) } else { None }
 }
 
 /// Letters, digits and what real host names contain; sub-delimiters that RFC 3986 allows appear in attacks only.
@@ -79,6 +82,8 @@ mod tests {
             "127.0.0.1:3000",
             "[::1]",
             "[::1]:8080",
+            "a:00080",
+            "a:65535",
             "my_app",
             "a.b.",
             "xn--e1a.com",
@@ -92,7 +97,9 @@ mod tests {
             ":80",
             "a:",
             "a:b",
+            "a:65536",
             "a:99999",
+            "a:000080",
             "a:80:80",
             "user@a",
             "a/b",
