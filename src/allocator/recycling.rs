@@ -61,8 +61,7 @@ struct Shelf {
 /// One of the C library's, from which those of [`std::alloc::System`] are.
 struct Block {
     start: *mut u8,
-    /// Bytes, of which whoever had it may have asked for fewer. All that the C library says are usable may be used (musl says
-    /// no more than was asked for); which of them are is then known to nobody but us, and it does not look at what is there.
+    /// Bytes that may be used, by the word of the C library, which leaves them alone; whoever had it may have asked for fewer.
     size: usize,
 }
 
