@@ -72,33 +72,40 @@ impl Encoder {
 
     /// Encodes this.
     pub(super) fn write(&mut self, data: &[u8]) -> io::Result<()> {
-        let _recycling = recycling(self.effort);
-        let codec = Codec::get(&mut self.codec)?;
+        let (codec, output, _recycling) = self.at_work()?;
         let mut input = PartialBuffer::new(data);
         while !input.unwritten().is_empty() {
-            self.output.fill(|output| codec.encode(&mut input, output))?;
+            output.fill(|output| codec.encode(&mut input, output))?;
         }
         Ok(())
     }
 
     /// Lets everything out that was written: who has received it can decode so far.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        let _recycling = recycling(self.effort);
-        let codec = Codec::get(&mut self.codec)?;
-        while !self.output.fill(|output| codec.flush(output))? {}
+        let (codec, output, _recycling) = self.at_work()?;
+        while !output.fill(|output| codec.flush(output))? {}
         Ok(())
     }
 
     /// Ends the encoded body, and leaves all memory but that of what has come out to others. Nothing may be written any more.
     pub(super) fn finish(&mut self) -> io::Result<()> {
-        let _recycling = recycling(self.effort);
-        let codec = Codec::get(&mut self.codec)?;
-        while !self.output.fill(|output| codec.finish(output))? {}
+        let (codec, output, _recycling) = self.at_work()?;
+        while !output.fill(|output| codec.finish(output))? {}
         match self.codec.take() {
             Some(Codec::Zstd(codec)) if self.effort == Effort::Live => RESTED.set(Some(codec)),
             codec => drop(codec),
         }
         Ok(())
+    }
+
+    /// What encodes, until it is finished, what has come out, and what recycles the memory of the one for as long as it is held.
+    fn at_work(&mut self) -> io::Result<(&mut dyn EncodeV2, &mut Output, Recycling)> {
+        Ok((Codec::get(&mut self.codec)?, &mut self.output, recycling(self.effort)))
+    }
+
+    /// What it encodes in.
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// How many bytes have come out and were not taken yet.

@@ -47,8 +47,7 @@ pub struct Live<B> {
     input: Bytes,
     /// Most bytes of padding, until the content begins.
     padding: Option<usize>,
-    /// How much may be encoded in a turn, and how much was in this one.
-    turn: usize,
+    /// How much was encoded in this turn.
     worked: usize,
     /// Whether something was written since the last flush, and whether that has waited for more.
     unflushed: Unflushed,
@@ -95,7 +94,6 @@ where
             place: Some(place),
             input: Bytes::new(),
             padding: Some(padding).filter(|most| *most > 0),
-            turn: turn(encoding),
             worked: 0,
             unflushed: Unflushed::Nothing,
             state: State::Content,
@@ -105,7 +103,7 @@ where
     /// Encodes until there is something worth sending, or nothing to do for the moment.
     fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         while self.encoder.ready() < ENOUGH {
-            if self.worked >= self.turn {
+            if self.worked >= turn(self.encoder.encoding()) {
                 return self.give_way(cx);
             }
             if !self.input.is_empty() {

@@ -46,10 +46,8 @@ pub fn is_same(one: &[u8], other: &[u8]) -> bool {
 
 /// Host and port apart; the brackets stay with an IPv6 address.
 fn split(value: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let is_bracketed = value.starts_with(b"[");
-    let bracket = if is_bracketed { value.iter().rposition(|byte| *byte == b']') } else { None };
-    let after_bracket = bracket.map_or(0, |end| end + 1);
-    match value[after_bracket..].iter().position(|byte| *byte == b':') {
+    let after_bracket = memchr::memrchr(b']', value).map_or(0, |end| end + 1);
+    match memchr::memchr(b':', &value[after_bracket..]) {
         Some(colon) => (&value[..after_bracket + colon], Some(&value[after_bracket + colon + 1..])),
         None => (value, None),
     }
@@ -57,11 +55,9 @@ fn split(value: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 /// An empty port is allowed by RFC 3986 and stands for the scheme's own; here it is not a number.
 fn port_number(port: &[u8]) -> Option<u16> {
-    let add = |number: u16, byte: &u8| {
-        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    };
-    if matches!(port.len(), 1..=5) { port.iter().try_fold(0, add) } else { None }
+    // `parse` would take a sign, and any number of zeros.
+    let is_plain = port.len() <= 5 && port.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(port).ok().filter(|_| is_plain)?.parse().ok()
 }
 
 /// Letters, digits and what real host names contain; sub-delimiters that RFC 3986 allows appear in attacks only.

@@ -21,6 +21,8 @@ mod secure;
 mod sending;
 mod socket;
 mod spare;
+#[cfg(test)]
+mod testing;
 mod tunnel;
 mod waiting;
 mod wire;

@@ -202,50 +202,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{drain::Connections, waiting::Waiting},
+        super::{drain::Connections, testing::Client, waiting::Waiting},
         *,
     };
     use std::task::Waker;
     use tokio::{io::AsyncWriteExt, sync::Semaphore};
-
-    /// A client that takes some bytes now and then, or all at once.
-    #[derive(Default)]
-    struct Client {
-        taken: Arc<Mutex<Vec<Vec<u8>>>>,
-        random: Option<fastrand::Rng>,
-    }
-
-    impl AsyncWrite for Client {
-        fn poll_write(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-            bytes: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            let mut count = bytes.len();
-            if let Some(random) = &mut self.random {
-                if random.bool() {
-                    return Poll::Pending;
-                }
-                count = random.usize(1..=count);
-            }
-            self.taken.lock().unwrap().push(bytes[..count].to_vec());
-            Poll::Ready(Ok(count))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl AsyncRead for Client {
-        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
 
     fn flow() -> Arc<Flow> {
         Arc::new(Flow::new(Connections::new().enter(), Arc::new(Semaphore::new(1))))
@@ -293,7 +254,7 @@ mod tests {
     async fn all_arrives_in_order_however_it_is_written_and_taken() {
         let mut random = fastrand::Rng::with_seed(5);
         for _ in 0..50 {
-            let client = Client { random: Some(random.fork()), ..Client::default() };
+            let client = Client { random: Some(random.fork()), has_closed: true, ..Client::default() };
             let taken = client.taken.clone();
             let (mut socket, outlet) = watched(client);
             let mut written = Vec::new();

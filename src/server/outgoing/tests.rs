@@ -1,59 +1,8 @@
 use super::*;
-use crate::message::unread::Unread;
+use crate::{message::unread::Unread, server::testing::Client};
 use bytes::BytesMut;
 use http_body::SizeHint;
-use std::{collections::VecDeque, io, task::Waker};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// A client that takes some bytes now and then.
-struct Client {
-    taken: Arc<Mutex<Vec<u8>>>,
-    random: fastrand::Rng,
-}
-
-impl AsyncWrite for Client {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.random.u8(..4) == 0 {
-            return Poll::Pending;
-        }
-        let most = bytes.len().min(100_000);
-        let taken = if self.random.bool() { most } else { self.random.usize(1..=most) };
-        self.taken.lock().unwrap().extend_from_slice(&bytes[..taken]);
-        Poll::Ready(Ok(taken))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write(cx, &pieces.iter().flat_map(|piece| piece.to_vec()).collect::<Vec<_>>())
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncRead for Client {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-}
-
-impl Transport for Client {
-    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<bool> {
-        Poll::Pending
-    }
-}
+use std::{collections::VecDeque, task::Waker};
 
 /// A body whose frames come now and then; `None` is an error.
 struct Frames(VecDeque<Option<Frame<Bytes>>>, fastrand::Rng);
@@ -76,15 +25,16 @@ impl Body for Frames {
 
 /// What the client has got, and whether that was all.
 fn sent(frames: Vec<Option<Frame<Bytes>>>, framing: Framing, random: &mut fastrand::Rng) -> (Vec<u8>, bool) {
-    let taken = Arc::new(Mutex::new(Vec::new()));
-    let wire = Mutex::new(Wire::new(Client { taken: taken.clone(), random: random.fork() }, BytesMut::new()));
+    let taken: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let client = Client { taken: taken.clone(), random: Some(random.fork()), ..Client::default() };
+    let wire = Mutex::new(Wire::new(client, BytesMut::new()));
     let mut outgoing = Outgoing::new();
     outgoing.head().extend_from_slice(b"head");
     outgoing.begin(Frames(frames.into(), random.fork()), framing, vec![HeaderValue::from_static("sum")]);
     let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..10_000 {
         if let Poll::Ready(ended) = outgoing.poll(&mut cx, &wire) {
-            let taken = taken.lock().unwrap().clone();
+            let taken = taken.lock().unwrap().concat();
             assert!(taken.starts_with(b"head"));
             return (taken[4..].to_vec(), ended.is_ok());
         }
@@ -151,7 +101,7 @@ fn nothing_is_kept_of_a_response_that_is_over() {
     let body = Frame::data(Bytes::from_owner(memory.clone()));
     let random = fastrand::Rng::with_seed(3);
     let wire =
-        Mutex::new(Wire::new(Client { taken: Arc::default(), random: random.clone() }, BytesMut::new()));
+        Mutex::new(Wire::new(Client { random: Some(random.clone()), ..Client::default() }, BytesMut::new()));
     let mut outgoing = Outgoing::new();
     outgoing.begin(Frames([Some(body)].into(), random), Framing::Length(2 * SMALL as u64), Vec::new());
     let mut cx = Context::from_waker(Waker::noop());
