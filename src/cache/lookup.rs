@@ -148,12 +148,12 @@ impl Search<'_> {
         match entry.use_for(&self.control, self.now) {
             Use::Fresh => Step::Done(Lookup::Stored(entry, Status::hit(), None)),
             Use::WhileRevalidate => {
-                // Somebody else may be validating it already.
+                // Somebody else may be validating it already, or have just done so.
                 let permit = match self.board(entry.head().selector().clone()) {
-                    Boarded::Leader(leader) => {
+                    Boarded::Leader(leader) if self.shared.store.holds(&self.key, &entry) => {
                         Some(self.permit(Some(entry.clone()), Forward::Stale, Some(leader)))
                     }
-                    Boarded::Follower(_) | Boarded::Crowded => None,
+                    Boarded::Leader(_) | Boarded::Follower(_) | Boarded::Crowded => None,
                 };
                 Step::Done(Lookup::Stored(entry, Status::hit(), permit))
             }
@@ -185,9 +185,10 @@ impl Search<'_> {
         }
         let selector = Selector::of_names(names.into_iter().flat_map(Selector::names), self.headers);
         match self.board(selector) {
-            Boarded::Leader(leader) => {
-                Step::Done(Lookup::Fetch(self.permit(stored.cloned(), forward, Some(leader))))
-            }
+            Boarded::Leader(leader) => Step::Done(match self.just_landed() {
+                Some(entry) => self.joined(entry, forward),
+                None => Lookup::Fetch(self.permit(stored.cloned(), forward, Some(leader))),
+            }),
             // What somebody else has asked for before is not good enough: it would wait, and then ask all the same.
             Boarded::Follower(_) if self.wants_latest() => Step::Done(self.alone(stored, forward)),
             Boarded::Follower(follower) => Step::Wait(follower, forward),
@@ -219,6 +220,13 @@ impl Search<'_> {
         self.shared.flights.board(&self.key, selector, self.now)
     }
 
+    /// What somebody else's fetch has had stored that was over between the look at what is stored and the one at what is
+    /// under way.
+    fn just_landed(&self) -> Option<Arc<Entry>> {
+        let entry = self.shared.store.get(&self.key)?.select(self.headers).ok()?;
+        matches!(entry.use_for(&self.control, self.now), Use::Fresh).then_some(entry)
+    }
+
     fn alone(&self, stored: Option<&Arc<Entry>>, forward: Forward) -> Lookup {
         Lookup::Fetch(self.permit(stored.cloned(), forward, None))
     }
@@ -246,5 +254,60 @@ impl Search<'_> {
             }
             _ => self.alone(Some(&entry), Forward::Stale),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::*, *};
+
+    /// A search that has seen nothing stored, or something stale.
+    fn search<'a>(cache: &'a Cache, headers: &'a Headers) -> Search<'a> {
+        let (shared, control) = (cache.shared.as_ref().unwrap(), RequestControl::of(headers));
+        let (key, method, now) = (key("/"), &Method::GET, Instant::now());
+        Search { shared, key, control, method, headers, now, varies: None, waits: MOST_WAITS }
+    }
+
+    fn put(cache: &Cache, response: &str) -> Arc<Entry> {
+        let entry = Arc::new(entry("", 200, response, "", Instant::now()));
+        cache.shared.as_ref().unwrap().store.put(key("/"), entry.clone(), || true);
+        entry
+    }
+
+    /// It has landed between the look at what is stored and the one at what is under way.
+    #[test]
+    fn nobody_fetches_what_has_just_landed() {
+        for (request, response, is_fetched) in [
+            ("", "cache-control: max-age=60", false),
+            ("", "cache-control: max-age=0 | etag: a", true),
+            ("cache-control: no-cache", "cache-control: max-age=60", true),
+            ("accept: b", "cache-control: max-age=60 | vary: accept", true),
+        ] {
+            let (cache, headers) = (cache(), fields(request));
+            let search = search(&cache, &headers);
+            let landed = put(&cache, response);
+            match search.fetch(None, Forward::UriMiss, None) {
+                Step::Done(Lookup::Fetch(permit)) => assert!(is_fetched && permit.leads(), "{response}"),
+                Step::Done(Lookup::Stored(entry, status, None)) => {
+                    assert!(!is_fetched && Arc::ptr_eq(&entry, &landed) && status.collapsed, "{response}");
+                }
+                _ => panic!("neither fetched nor stored: {request} {response}"),
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_validates_behind_what_has_just_been_validated() {
+        const STALE: &str = "cache-control: max-age=0, stale-while-revalidate=60 | etag: a";
+        let (cache, headers) = (cache(), Headers::new());
+        let search = search(&cache, &headers);
+        let stale = put(&cache, STALE);
+        let validates = |step| match step {
+            Step::Done(Lookup::Stored(_, _, permit)) => permit.is_some(),
+            _ => panic!("it is not stored"),
+        };
+        assert!(validates(search.found(stale.clone())));
+        put(&cache, STALE);
+        assert!(!validates(search.found(stale)));
     }
 }

@@ -118,10 +118,17 @@ fn each_common_reason_is_told_with_what_to_change() {
         &explained(&mut stage, "/500", &[]),
         &["500 Internal Server Error", "; detail=status)", "application's log"],
     );
-    // The next one is only looked at.
-    stage.script("/0", [Answer::ok(&["Cache-Control: max-age=60"], "now")]);
-    assert_says(&explained(&mut stage, "/0", &[]), &["; detail=remembered)", "Ask again"]);
-    assert_says(&explained(&mut stage, "/0", &[]), &["; stored)", "`Cache-Control: max-age=60`"]);
+}
+
+#[test]
+fn what_was_not_for_the_cache_before_is_told_to_be_asked_again() {
+    let mut stage = Stage::new();
+    let kept = || Answer::ok(&["Cache-Control: max-age=60"], "now");
+    stage.script("/", [Answer::ok(&[], ""), kept(), kept()]);
+    keep(&mut stage, "/");
+    // This one is only looked at.
+    assert_says(&explained(&mut stage, "/", &[]), &["; detail=remembered)", "Ask again"]);
+    assert_says(&explained(&mut stage, "/", &[]), &["; stored)", "`Cache-Control: max-age=60`"]);
 }
 
 #[test]
