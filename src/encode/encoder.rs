@@ -13,7 +13,7 @@ use async_compression::{
     core::util::{PartialBuffer, WriteBuffer},
 };
 use bytes::{Bytes, BytesMut};
-use std::{cell::Cell, io};
+use std::{cell::Cell, io, mem};
 
 thread_local! {
     /// One that is at the end of a body, and may begin another: most of what a short one takes is to make an encoder.
@@ -24,9 +24,16 @@ thread_local! {
 pub(super) struct Encoder {
     encoding: Encoding,
     effort: Effort,
-    /// Until it is finished: the larger part of the memory.
-    codec: Option<Codec>,
+    stage: Stage,
     output: Output,
+}
+
+enum Stage {
+    /// Nothing is made before it is needed, for a body of so many bytes, if that is known.
+    Ahead(Option<u64>),
+    /// It has most of the memory.
+    AtWork(Codec),
+    Finished,
 }
 
 enum Codec {
@@ -51,13 +58,7 @@ const LEAST_SPACE: usize = 1024;
 impl Encoder {
     /// For a body of this many bytes, where that is known: a new one takes less memory for a short body.
     pub(super) fn new(encoding: Encoding, effort: Effort, length: Option<u64>) -> Self {
-        let _recycling = recycling(effort);
-        let codec = match encoding {
-            Encoding::Zstd => Codec::Zstd(zstd(effort, length)),
-            Encoding::Brotli => Codec::Brotli(Box::new(levels::brotli(effort, length))),
-            Encoding::Gzip => Codec::Gzip(levels::gzip(effort)),
-        };
-        Self { encoding, effort, codec: Some(codec), output: Output::default() }
+        Self { encoding, effort, stage: Stage::Ahead(length), output: Output::default() }
     }
 
     /// Puts so many bytes of padding at the beginning, before anything is written (see [`padding::put`]).
@@ -91,16 +92,23 @@ impl Encoder {
     pub(super) fn finish(&mut self) -> io::Result<()> {
         let (codec, output, _recycling) = self.at_work()?;
         while !output.fill(|output| codec.finish(output))? {}
-        match self.codec.take() {
-            Some(Codec::Zstd(codec)) if self.effort == Effort::Live => RESTED.set(Some(codec)),
-            codec => drop(codec),
+        match mem::replace(&mut self.stage, Stage::Finished) {
+            Stage::AtWork(Codec::Zstd(codec)) if self.effort == Effort::Live => RESTED.set(Some(codec)),
+            stage => drop(stage),
         }
         Ok(())
     }
 
     /// What encodes, until it is finished, what has come out, and what recycles the memory of the one for as long as it is held.
     fn at_work(&mut self) -> io::Result<(&mut dyn EncodeV2, &mut Output, Recycling)> {
-        Ok((Codec::get(&mut self.codec)?, &mut self.output, recycling(self.effort)))
+        let recycling = recycling(self.effort);
+        if let Stage::Ahead(length) = self.stage {
+            self.stage = Stage::AtWork(Codec::new(self.encoding, self.effort, length));
+        }
+        match &mut self.stage {
+            Stage::AtWork(codec) => Ok((codec.get(), &mut self.output, recycling)),
+            Stage::Ahead(_) | Stage::Finished => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 
     /// What it encodes in.
@@ -122,7 +130,7 @@ impl Encoder {
 impl Drop for Encoder {
     fn drop(&mut self) {
         let _recycling = recycling(self.effort);
-        self.codec = None;
+        self.stage = Stage::Finished;
     }
 }
 
@@ -137,13 +145,19 @@ fn recycling(effort: Effort) -> Recycling {
 }
 
 impl Codec {
-    /// That it is finished is an error.
-    fn get(codec: &mut Option<Self>) -> io::Result<&mut dyn EncodeV2> {
-        match codec {
-            Some(Self::Zstd(codec)) => Ok(codec),
-            Some(Self::Brotli(codec)) => Ok(&mut **codec),
-            Some(Self::Gzip(codec)) => Ok(codec),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
+    fn new(encoding: Encoding, effort: Effort, length: Option<u64>) -> Self {
+        match encoding {
+            Encoding::Zstd => Self::Zstd(zstd(effort, length)),
+            Encoding::Brotli => Self::Brotli(Box::new(levels::brotli(effort, length))),
+            Encoding::Gzip => Self::Gzip(levels::gzip(effort)),
+        }
+    }
+
+    fn get(&mut self) -> &mut dyn EncodeV2 {
+        match self {
+            Self::Zstd(codec) => codec,
+            Self::Brotli(codec) => &mut **codec,
+            Self::Gzip(codec) => codec,
         }
     }
 }
@@ -171,7 +185,7 @@ impl Output {
     }
 
     fn take(&mut self) -> Bytes {
-        self.space.split_to(std::mem::take(&mut self.written)).freeze()
+        self.space.split_to(mem::take(&mut self.written)).freeze()
     }
 }
 
@@ -222,8 +236,8 @@ mod tests {
             assert!(!has_rested(), "it is in the middle of a body");
             for _ in 0..3 {
                 let mut encoder = encoder(Effort::Live);
-                assert!(!has_rested());
                 encoder.write(&content).unwrap();
+                assert!(!has_rested());
                 encoder.finish().unwrap();
                 assert!(has_rested());
                 assert!(testing::whole(Encoding::Zstd, &encoder.take()) == Some(content.clone()));

@@ -3,6 +3,7 @@
 use super::{
     crowd::{CROWD, Crowd, Place},
     encoder::Encoder,
+    lease::Lease,
     levels::Effort,
     padding,
 };
@@ -31,18 +32,28 @@ fn turn(encoding: Encoding) -> usize {
     }
 }
 
+/// So much is encoded without waiting for those who have much.
+fn short(encoding: Encoding) -> usize {
+    turn(encoding) / 2
+}
+
 /// Another body, encoded.
 ///
 /// What has been written leaves when the other has nothing more for the moment, so that an event reaches its reader at
 /// once. A large piece is encoded little by little, and other tasks have their turn between. If the other fails, this
 /// fails too, and what was sent is visibly incomplete, as it is if the encoder fails: [`BodyError::EncoderFailed`].
 ///
-/// Where many encoders are at work, the next ones take less memory, and come out larger.
+/// What is long waits until it is the one of its kind at work on this core ([`Lease`]). Where many encoders are at work, the next
+/// ones take less memory, and come out larger.
 pub struct Live<B> {
     source: B,
     encoder: Encoder,
     /// While the encoder takes much memory.
     place: Option<Place>,
+    /// For when it is long.
+    lease: Lease,
+    /// Whether it is known to be longer than what is encoded without a lease.
+    is_long: bool,
     /// The rest of what the source gave last.
     input: Bytes,
     /// Most bytes of padding, until the content begins.
@@ -92,6 +103,8 @@ where
             source,
             encoder: Encoder::new(encoding, effort, length),
             place: Some(place),
+            lease: Lease::new(),
+            is_long: length.is_some_and(|length| length > short(encoding) as u64),
             input: Bytes::new(),
             padding: Some(padding).filter(|most| *most > 0),
             worked: 0,
@@ -107,6 +120,9 @@ where
                 return self.give_way(cx);
             }
             if !self.input.is_empty() {
+                if self.is_long || self.worked + self.input.len() > short(self.encoder.encoding()) {
+                    ready!(self.lease.poll_slice(cx));
+                }
                 self.encode_slice()?;
                 continue;
             }
@@ -125,6 +141,7 @@ where
                 Poll::Pending if self.encoder.ready() > 0 => break,
                 Poll::Pending => {
                     self.worked = 0;
+                    self.lease.give_back();
                     return Poll::Pending;
                 }
             }
@@ -148,29 +165,29 @@ where
         let trailers = match frame.map(Frame::into_data) {
             Some(Ok(data)) if data.is_empty() => return Ok(()),
             Some(Ok(data)) => {
-                self.begin(&data)?;
                 self.input = data;
                 return Ok(());
             }
             Some(Err(frame)) => frame.into_trailers().ok(),
             None => None,
         };
-        self.begin(&[])?;
+        self.begin()?;
         self.guarded(Encoder::finish)?;
         self.place = None;
+        self.lease.give_back();
         self.state = State::Trailers(trailers);
         Ok(())
     }
 
     /// Before the first content there is the padding.
-    fn begin(&mut self, first: &[u8]) -> Result<(), BodyError> {
-        match self.padding.take() {
-            Some(most) => self.guarded(|encoder| encoder.pad(padding::length(first, most))),
-            None => Ok(()),
-        }
+    fn begin(&mut self) -> Result<(), BodyError> {
+        let Some(most) = self.padding.take() else { return Ok(()) };
+        let length = padding::length(&self.input, most);
+        self.guarded(|encoder| encoder.pad(length))
     }
 
     fn encode_slice(&mut self) -> Result<(), BodyError> {
+        self.begin()?;
         let slice = self.input.split_to(self.input.len().min(SLICE));
         self.worked += slice.len();
         self.unflushed = Unflushed::Something;
@@ -237,7 +254,10 @@ mod tests {
     use super::*;
     use crate::encode::testing::{self, Script, Step};
     use http::HeaderValue;
-    use std::task::Waker;
+    use std::{
+        sync::{Arc, Mutex},
+        task::Waker,
+    };
 
     type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
 
@@ -361,6 +381,23 @@ mod tests {
         tokio::select! { () = all => {} () = other => {} }
         assert!(others.get() >= (1 << 20) / turn(Encoding::Gzip) - 1);
         assert!(testing::whole(Encoding::Gzip, &encoded) == Some(content));
+    }
+
+    #[tokio::test]
+    async fn what_is_long_is_encoded_after_what_is_long_and_what_is_short_is_not() {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let begin = |name, size| {
+            let (order, mut live) =
+                (order.clone(), live(Encoding::Gzip, [Step::Data(testing::text(size).into())]));
+            tokio::spawn(async move {
+                while std::future::poll_fn(|cx| Pin::new(&mut live).poll_frame(cx)).await.is_some() {}
+                order.lock().unwrap().push(name);
+            })
+        };
+        for task in [begin("long", 200_000), begin("shorter", 100_000), begin("short", 10_000)] {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), ["short", "long", "shorter"]);
     }
 
     #[test]

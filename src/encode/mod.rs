@@ -4,6 +4,7 @@ mod background;
 mod crowd;
 mod encoder;
 mod first;
+mod lease;
 mod levels;
 mod live;
 mod padding;

@@ -1,0 +1,263 @@
+//! Who encodes a long body while it is sent: on each core one at a time, who has it until the body is done, or for so long.
+//! Then few encoders' tables are in memory, those at work stay in the processor's caches, and whoever encodes nothing waits for
+//! one turn instead of for one of each.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+use tokio::{runtime::Handle, task::yield_now};
+
+/// So many slices one encodes in a row while others wait.
+const MOST: u32 = 16;
+
+thread_local! {
+    static CORE: Arc<Core> = Arc::default();
+}
+
+/// The right to encode on this core, as soon as it is one's turn.
+pub(super) struct Lease {
+    core: Arc<Core>,
+    number: u64,
+    /// Slices that are left in a row: none before the first, and after the last.
+    left: u32,
+}
+
+#[derive(Default)]
+struct Core(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    holder: Option<u64>,
+    /// How many slices were encoded: by it one sees whether the holder is at work.
+    slices: u64,
+    /// Who has begun goes before who has not, since its tables are in memory.
+    begun: VecDeque<Waiting>,
+    others: VecDeque<Waiting>,
+    /// Whether somebody deals turns out, as there is who wants them.
+    is_dealt: bool,
+    /// How many numbers were given.
+    numbers: u64,
+}
+
+struct Waiting {
+    number: u64,
+    waker: Waker,
+}
+
+impl Lease {
+    /// One on this thread's core.
+    pub(super) fn new() -> Self {
+        let core = CORE.with(Arc::clone);
+        let number = core.lock().next_number();
+        Self { core, number, left: 0 }
+    }
+
+    /// Waits until a slice may be encoded.
+    pub(super) fn poll_slice(&mut self, cx: &Context<'_>) -> Poll<()> {
+        // Where no tasks are run nobody waits.
+        let Ok(runtime) = Handle::try_current() else { return Poll::Ready(()) };
+        let mut state = self.core.lock();
+        if !state.is_dealt {
+            state.is_dealt = true;
+            state.holder = Some(self.number);
+            runtime.spawn(self.core.clone().deal());
+        }
+        if state.holder != Some(self.number) {
+            state.queue(self.number, self.left > 0, cx.waker());
+            return Poll::Pending;
+        }
+        state.slices += 1;
+        self.left = if self.left == 0 { MOST } else { self.left } - 1;
+        if self.left == 0 {
+            state.take_back(self.number);
+        }
+        Poll::Ready(())
+    }
+
+    /// Leaves it to others.
+    pub(super) fn give_back(&self) {
+        self.core.lock().take_back(self.number);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut state = self.core.lock();
+        state.leave_queue(self.number);
+        state.take_back(self.number);
+    }
+}
+
+impl Core {
+    /// Gives it to one after the other, each when all tasks have had their turn since the last. A holder that has encoded nothing
+    /// meanwhile has lost it: its client may not read, the worker may be slow to write, or it is gone.
+    async fn deal(self: Arc<Self>) {
+        let (mut seen, mut quiet) = (0, 0);
+        loop {
+            yield_now().await;
+            let mut state = self.lock();
+            quiet = if state.slices == seen { quiet + 1 } else { 0 };
+            seen = state.slices;
+            // The runtime wakes in reverse those who have given way: once in two times this is the first.
+            if state.holder.is_none() || quiet == 2 {
+                state.hand_on();
+                quiet = 0;
+            }
+            if state.holder.is_none() {
+                state.is_dealt = false;
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn queue(&mut self, number: u64, has_begun: bool, waker: &Waker) {
+        let mut all = self.begun.iter_mut().chain(&mut self.others);
+        if let Some(same) = all.find(|waiting| waiting.number == number) {
+            same.waker.clone_from(waker);
+            return;
+        }
+        let queue = if has_begun { &mut self.begun } else { &mut self.others };
+        queue.push_back(Waiting { number, waker: waker.clone() });
+    }
+
+    fn leave_queue(&mut self, number: u64) {
+        self.begun.retain(|waiting| waiting.number != number);
+        self.others.retain(|waiting| waiting.number != number);
+    }
+
+    fn take_back(&mut self, number: u64) {
+        self.holder = self.holder.filter(|holder| *holder != number);
+    }
+
+    fn hand_on(&mut self) {
+        let next = self.begun.pop_front().or_else(|| self.others.pop_front());
+        self.holder = next.as_ref().map(|waiting| waiting.number);
+        next.into_iter().for_each(|waiting| waiting.waker.wake());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::task::JoinHandle;
+
+    type Order = Arc<Mutex<Vec<char>>>;
+
+    async fn slice(lease: &mut Lease) {
+        poll_fn(|cx| lease.poll_slice(cx)).await;
+    }
+
+    /// Asks for so many slices, and gives way after each, as one does whose turn is over.
+    fn begin(name: char, slices: usize, order: &Order) -> JoinHandle<()> {
+        let order = order.clone();
+        tokio::spawn(async move {
+            let mut lease = Lease::new();
+            for _ in 0..slices {
+                slice(&mut lease).await;
+                order.lock().unwrap().push(name);
+                yield_now().await;
+            }
+        })
+    }
+
+    async fn order_of(all: impl IntoIterator<Item = (char, usize)>) -> String {
+        let order = Order::default();
+        let tasks: Vec<_> = all.into_iter().map(|(name, slices)| begin(name, slices, &order)).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        order.lock().unwrap().iter().collect()
+    }
+
+    fn is_dealt() -> bool {
+        CORE.with(|core| core.lock().is_dealt)
+    }
+
+    #[tokio::test]
+    async fn one_is_done_before_the_next_begins() {
+        assert_eq!(order_of([('a', 3), ('b', 1), ('c', 5)]).await, "aaabccccc");
+        while is_dealt() {
+            yield_now().await;
+        }
+        // And once more, from the beginning.
+        assert_eq!(order_of([('a', 1), ('b', 2)]).await, "abb");
+    }
+
+    #[tokio::test]
+    async fn what_is_very_long_lets_others_in() {
+        let most = MOST as usize;
+        let runs = |names: [char; 5]| names.map(|name| String::from(name).repeat(most)).concat();
+        assert_eq!(order_of([('a', 3 * most), ('b', 2 * most)]).await, runs(['a', 'b', 'a', 'b', 'a']));
+        assert_eq!(order_of([('a', 5 * most)]).await, runs(['a'; 5]));
+    }
+
+    #[tokio::test]
+    async fn the_tasks_of_others_have_their_turn_before_the_next_one() {
+        let order = Order::default();
+        let tasks = ['a', 'b'].map(|name| begin(name, 1, &order));
+        let other = order.clone();
+        let other = tokio::spawn(async move { other.lock().unwrap().push('-') });
+        for task in tasks.into_iter().chain([other]) {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), ['a', '-', 'b']);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_go_on_holds_nobody_up_and_goes_before_those_who_have_not_begun() {
+        let order = Order::default();
+        let mut stays = Lease::new();
+        slice(&mut stays).await;
+        begin('a', 2, &order).await.unwrap();
+        let mut holds = Lease::new();
+        slice(&mut holds).await;
+        let new = begin('b', 1, &order);
+        yield_now().await;
+        let (other, begun) = (order.clone(), async move { slice(&mut stays).await });
+        let begun = tokio::spawn(async move {
+            begun.await;
+            other.lock().unwrap().push('s');
+        });
+        begun.await.unwrap();
+        new.await.unwrap();
+        assert_eq!(order.lock().unwrap().iter().collect::<String>(), "aasb");
+    }
+
+    #[tokio::test]
+    async fn who_is_gone_is_not_waited_for() {
+        let order = Order::default();
+        let mut holds = Lease::new();
+        slice(&mut holds).await;
+        let gone = ['a', 'b'].map(|name| begin(name, 1, &order));
+        yield_now().await;
+        gone.iter().for_each(JoinHandle::abort);
+        for task in gone {
+            assert!(task.await.unwrap_err().is_cancelled());
+        }
+        assert!(holds.core.lock().others.is_empty());
+        drop(holds);
+        begin('c', 1, &order).await.unwrap();
+        assert_eq!(*order.lock().unwrap(), ['c']);
+    }
+
+    #[test]
+    fn without_a_runtime_nobody_waits() {
+        let mut leases = [Lease::new(), Lease::new()];
+        let cx = Context::from_waker(Waker::noop());
+        assert!(leases.iter_mut().all(|lease| lease.poll_slice(&cx).is_ready()));
+    }
+}
