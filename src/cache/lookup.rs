@@ -186,7 +186,10 @@ impl Search<'_> {
         let selector = Selector::of_names(names.into_iter().flat_map(Selector::names), self.headers);
         match self.board(selector) {
             Boarded::Leader(leader) => Step::Done(match self.just_landed() {
-                Some(entry) => self.joined(entry, forward),
+                Some(entry) => {
+                    leader.land(entry.clone());
+                    self.joined(entry, forward)
+                }
                 None => Lookup::Fetch(self.permit(stored.cloned(), forward, Some(leader))),
             }),
             // What somebody else has asked for before is not good enough: it would wait, and then ask all the same.
@@ -223,6 +226,10 @@ impl Search<'_> {
     /// What somebody else's fetch has had stored that was over between the look at what is stored and the one at what is
     /// under way.
     fn just_landed(&self) -> Option<Arc<Entry>> {
+        // To look whether there is anything counts as no use of it.
+        if self.wants_latest() || !self.shared.store.has(&self.key) {
+            return None;
+        }
         let entry = self.shared.store.get(&self.key)?.select(self.headers).ok()?;
         matches!(entry.use_for(&self.control, self.now), Use::Fresh).then_some(entry)
     }
@@ -281,6 +288,7 @@ mod tests {
             ("", "cache-control: max-age=60", false),
             ("", "cache-control: max-age=0 | etag: a", true),
             ("cache-control: no-cache", "cache-control: max-age=60", true),
+            ("cache-control: max-age=0", "cache-control: max-age=60", true),
             ("accept: b", "cache-control: max-age=60 | vary: accept", true),
         ] {
             let (cache, headers) = (cache(), fields(request));

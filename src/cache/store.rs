@@ -41,6 +41,11 @@ impl Store {
         self.0.get(key)
     }
 
+    /// Whether anything is stored for this key. That somebody asked is not remembered of it.
+    pub fn has(&self, key: &CacheKey) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// Whether this very response is stored for this key.
     pub fn holds(&self, key: &CacheKey, entry: &Arc<Entry>) -> bool {
         self.get(key).is_some_and(|variants| variants.all().iter().any(|stored| Arc::ptr_eq(stored, entry)))

@@ -4,15 +4,20 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 use tokio::{runtime::Handle, task::yield_now};
 
-/// So many slices one encodes in a row while others wait.
-const MOST: u32 = 16;
+/// So many slices one encodes in a row at first while others wait: most pages are done then.
+const FIRST: u32 = 16;
+
+/// And so many whenever it is its turn again: who comes later with a page has not to wait long for what is endless.
+const LATER: u32 = 2;
 
 thread_local! {
+    /// What it is about is polled by one runtime as long as this thread lives, in one `block_on`.
     static CORE: Arc<Core> = Arc::default();
 }
 
@@ -22,6 +27,8 @@ pub(super) struct Lease {
     number: u64,
     /// Slices that are left in a row: none before the first, and after the last.
     left: u32,
+    /// How many it will be when it is its turn again.
+    most: u32,
 }
 
 #[derive(Default)]
@@ -32,7 +39,7 @@ struct State {
     holder: Option<u64>,
     /// How many slices were encoded: by it one sees whether the holder is at work.
     slices: u64,
-    /// Who has begun goes before who has not, since its tables are in memory.
+    /// Who has slices left goes before the others, since its tables are in memory, and it is soon done.
     begun: VecDeque<Waiting>,
     others: VecDeque<Waiting>,
     /// Whether somebody deals turns out, as there is who wants them.
@@ -51,7 +58,7 @@ impl Lease {
     pub(super) fn new() -> Self {
         let core = CORE.with(Arc::clone);
         let number = core.lock().next_number();
-        Self { core, number, left: 0 }
+        Self { core, number, left: 0, most: FIRST }
     }
 
     /// Waits until a slice may be encoded.
@@ -59,19 +66,25 @@ impl Lease {
         // Where no tasks are run nobody waits.
         let Ok(runtime) = Handle::try_current() else { return Poll::Ready(()) };
         let mut state = self.core.lock();
-        if !state.is_dealt {
-            state.is_dealt = true;
+        let is_dealt = mem::replace(&mut state.is_dealt, true);
+        if !is_dealt {
             state.holder = Some(self.number);
-            runtime.spawn(self.core.clone().deal());
         }
         if state.holder != Some(self.number) {
             state.queue(self.number, self.left > 0, cx.waker());
             return Poll::Pending;
         }
         state.slices += 1;
-        self.left = if self.left == 0 { MOST } else { self.left } - 1;
+        if self.left == 0 {
+            self.left = mem::replace(&mut self.most, LATER);
+        }
+        self.left -= 1;
         if self.left == 0 {
             state.take_back(self.number);
+        }
+        drop(state);
+        if !is_dealt {
+            runtime.spawn(self.core.clone().deal());
         }
         Poll::Ready(())
     }
@@ -92,23 +105,26 @@ impl Drop for Lease {
 
 impl Core {
     /// Gives it to one after the other, each when all tasks have had their turn since the last. A holder that has encoded nothing
-    /// meanwhile has lost it: its client may not read, the worker may be slow to write, or it is gone.
+    /// meanwhile has lost it: its client may not read.
     async fn deal(self: Arc<Self>) {
         let (mut seen, mut quiet) = (0, 0);
         loop {
             yield_now().await;
             let mut state = self.lock();
+            let mut next = None;
             quiet = if state.slices == seen { quiet + 1 } else { 0 };
             seen = state.slices;
             // The runtime wakes in reverse those who have given way: once in two times this is the first.
             if state.holder.is_none() || quiet == 2 {
-                state.hand_on();
+                next = state.hand_on();
                 quiet = 0;
             }
-            if state.holder.is_none() {
-                state.is_dealt = false;
+            state.is_dealt = state.holder.is_some();
+            if !state.is_dealt {
                 return;
             }
+            drop(state);
+            next.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -142,10 +158,11 @@ impl State {
         self.holder = self.holder.filter(|holder| *holder != number);
     }
 
-    fn hand_on(&mut self) {
+    /// Whom to wake then.
+    fn hand_on(&mut self) -> Option<Waker> {
         let next = self.begun.pop_front().or_else(|| self.others.pop_front());
         self.holder = next.as_ref().map(|waiting| waiting.number);
-        next.into_iter().for_each(|waiting| waiting.waker.wake());
+        next.map(|waiting| waiting.waker)
     }
 }
 
@@ -199,22 +216,33 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_very_long_lets_others_in() {
-        let most = MOST as usize;
-        let runs = |names: [char; 5]| names.map(|name| String::from(name).repeat(most)).concat();
-        assert_eq!(order_of([('a', 3 * most), ('b', 2 * most)]).await, runs(['a', 'b', 'a', 'b', 'a']));
-        assert_eq!(order_of([('a', 5 * most)]).await, runs(['a'; 5]));
+        let (first, later) = (FIRST as usize, LATER as usize);
+        let order = order_of([('a', first + 3 * later), ('b', first + 2 * later)]).await;
+        let runs = [
+            ('a', first),
+            ('b', first),
+            ('a', later),
+            ('b', later),
+            ('a', later),
+            ('b', later),
+            ('a', later),
+        ];
+        assert_eq!(order, runs.map(|(name, slices)| String::from(name).repeat(slices)).concat());
+        assert_eq!(order_of([('a', 3 * first)]).await, "a".repeat(3 * first));
     }
 
     #[tokio::test]
     async fn the_tasks_of_others_have_their_turn_before_the_next_one() {
         let order = Order::default();
-        let tasks = ['a', 'b'].map(|name| begin(name, 1, &order));
+        let mut first = Lease::new();
+        slice(&mut first).await;
+        let next = begin('b', 1, &order);
+        yield_now().await;
+        drop(first);
         let other = order.clone();
-        let other = tokio::spawn(async move { other.lock().unwrap().push('-') });
-        for task in tasks.into_iter().chain([other]) {
-            task.await.unwrap();
-        }
-        assert_eq!(*order.lock().unwrap(), ['a', '-', 'b']);
+        tokio::spawn(async move { other.lock().unwrap().push('-') }).await.unwrap();
+        next.await.unwrap();
+        assert_eq!(*order.lock().unwrap(), ['-', 'b']);
     }
 
     #[tokio::test]

@@ -48,7 +48,7 @@ fn short(encoding: Encoding) -> usize {
 pub struct Live<B> {
     source: B,
     encoder: Encoder,
-    /// While the encoder takes much memory.
+    /// Until the encoder is finished.
     place: Option<Place>,
     /// For when it is long.
     lease: Lease,
@@ -121,7 +121,11 @@ where
             }
             if !self.input.is_empty() {
                 if self.is_long || self.worked + self.input.len() > short(self.encoder.encoding()) {
-                    ready!(self.lease.poll_slice(cx));
+                    match self.lease.poll_slice(cx) {
+                        Poll::Ready(()) => {}
+                        Poll::Pending if self.encoder.ready() > 0 => break,
+                        Poll::Pending => return Poll::Pending,
+                    }
                 }
                 self.encode_slice()?;
                 continue;
