@@ -17,7 +17,7 @@ const FIRST: u32 = 16;
 const LATER: u32 = 2;
 
 thread_local! {
-    /// What it is about is polled by one runtime as long as this thread lives, in one `block_on`.
+    /// A thread enters its runtime once: behind the end of a `block_on` nobody would be woken who deals turns out.
     static CORE: Arc<Core> = Arc::default();
 }
 
